@@ -1,0 +1,1 @@
+//! What happened: call detail records and their legs, in SQL.

@@ -1,0 +1,1 @@
+//! A world in virtual time, and the real process on loopback with real phones.

@@ -1,0 +1,1 @@
+//! The line language line/v1: YAML to a checked Line or every fault at once, and its interpreter.

@@ -1,0 +1,1 @@
+//! Media as machines: SDP, RTP, RTCP, G.711, DTMF, prompts, tones, bridges, taps. No sockets.

@@ -1,0 +1,1 @@
+//! The brain: numbers, calls, legs, seats, queues, hunts; every decision of a call.

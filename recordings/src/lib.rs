@@ -1,0 +1,1 @@
+//! Recordings: spool, sealing, recovery, catalog, retention, deletion ledger.

@@ -1,0 +1,1 @@
+//! The process: node (control as one machine), drive (sockets, threads, clocks), config, api, demo.

@@ -1,0 +1,3 @@
+//! The `sibai` command.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Chores that are held by tests.
+fn main() {}
