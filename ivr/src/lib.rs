@@ -1,1 +1,5 @@
 //! The line language line/v1: YAML to a checked Line or every fault at once, and its interpreter.
+#![forbid(unsafe_code)]
+
+pub mod line;
+pub mod session;
