@@ -1,1 +1,3 @@
 //! The process: node (control as one machine), drive (sockets, threads, clocks), config, api, demo.
+
+pub mod config;
