@@ -3,9 +3,14 @@
 //!
 //! The seam (`Input`, `Output`, `Start`, `Left`) is fixed here; `pbx` codes against it.
 
+mod interpreter;
+mod predicate;
+
 use std::sync::Arc;
 
 use base::{Digit, Name, PhoneNumber};
+
+pub use interpreter::{MOST_STEPS, Session};
 
 use crate::line::{Line, Ring};
 
