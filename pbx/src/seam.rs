@@ -217,6 +217,8 @@ pub enum Output {
     Place {
         /// An even id, minted by the brain.
         leg: LegId,
+        /// The caller's leg, on whose behalf: both share a media worker.
+        caller: LegId,
         /// Where to.
         target: Target,
         /// What it shows.

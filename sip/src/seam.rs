@@ -344,6 +344,18 @@ pub enum Peer {
     User(Name),
 }
 
+/// The addresses on the way to a destination: `Endpoint::route(&self, &Destination) -> Option<Route>`.
+/// `None` when the contact or trunk is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Our own address on that way; media sockets bind to it.
+    pub local: IpAddr,
+    /// What SDP toward that peer carries (public_address rule applied).
+    pub advertised: IpAddr,
+    /// The peer's address.
+    pub peer: IpAddr,
+}
+
 /// Bounds of the endpoint; each has its reason in docs/configuration.md.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
