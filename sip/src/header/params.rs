@@ -1,0 +1,226 @@
+//! Parameters: `;name=value;flag`, kept as they are written and read on demand.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::lex;
+
+/// The parameters of a header value or of a URI, verbatim; names are compared without case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Params {
+    /// Empty, or starts with `;`.
+    text: String,
+}
+
+impl Params {
+    /// Reads parameters; `text` is empty or starts with `;`.
+    pub fn parse(text: &str) -> Option<Self> {
+        scan(text).then(|| Self { text: text.to_owned() })
+    }
+
+    /// Each name with its value as written (quotes kept); a flag has none.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        pairs(&self.text)
+    }
+
+    /// Whether a parameter of this name is present, with or without a value.
+    pub fn has(&self, name: &str) -> bool {
+        find(&self.text, name).is_some()
+    }
+
+    /// The value as written; `None` when the parameter is absent or is a flag.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        find(&self.text, name).flatten()
+    }
+
+    /// The value, without quotes and escapes when it is a quoted string.
+    pub fn value(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.raw(name).map(lex::unquote)
+    }
+
+    /// Sets a parameter in place of any of its name; a value that is no token is written as a quoted string.
+    ///
+    /// A name that is no token is not set.
+    pub fn set(&mut self, name: &str, value: &str) {
+        if !lex::is_token(name.as_bytes()) {
+            return;
+        }
+        self.remove(name);
+        self.text.push(';');
+        self.text.push_str(name);
+        self.text.push('=');
+        if !value.is_empty() && value.bytes().all(is_bare) {
+            self.text.push_str(value);
+        } else {
+            self.text.push_str(&lex::quote(value));
+        }
+    }
+
+    /// Sets a parameter without value; a name that is no token is not set.
+    pub fn set_flag(&mut self, name: &str) {
+        if lex::is_token(name.as_bytes()) {
+            self.remove(name);
+            self.text.push(';');
+            self.text.push_str(name);
+        }
+    }
+
+    /// Removes every parameter of this name.
+    pub fn remove(&mut self, name: &str) {
+        if !self.has(name) {
+            return;
+        }
+        let mut rest = String::with_capacity(self.text.len());
+        for (key, value) in pairs(&self.text).filter(|(key, _)| !key.eq_ignore_ascii_case(name)) {
+            rest.push(';');
+            rest.push_str(key);
+            if let Some(value) = value {
+                rest.push('=');
+                rest.push_str(value);
+            }
+        }
+        self.text = rest;
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Bytes that a value may hold without quotes: a token's, and those of hosts, addresses and base64.
+const fn is_bare(byte: u8) -> bool {
+    lex::is_token_byte(byte) || matches!(byte, b'[' | b']' | b':' | b'/' | b'=' | b'@')
+}
+
+/// Whether `text` is a well-formed run of parameters. One `;` may trail, as some phones write it; an empty
+/// parameter may not (RFC 4475 section 3.1.2.1).
+pub(crate) fn scan(text: &str) -> bool {
+    let mut rest = lex::trim(text);
+    while let Some(tail) = rest.strip_prefix(';') {
+        let tail = lex::trim(tail);
+        if tail.is_empty() {
+            return true;
+        }
+        let Some((pair, next)) = first(tail) else { return false };
+        if !well_formed(pair) {
+            return false;
+        }
+        rest = next;
+    }
+    rest.is_empty()
+}
+
+/// The name and the value of each parameter in `text`, trimmed.
+pub(crate) fn pairs(text: &str) -> Pairs<'_> {
+    Pairs { rest: text }
+}
+
+/// The iterator of [`pairs`].
+pub(crate) struct Pairs<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a str, Option<&'a str>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let tail = lex::trim(self.rest).strip_prefix(';')?;
+            let Some((pair, next)) = first(tail) else {
+                self.rest = "";
+                return None;
+            };
+            self.rest = next;
+            let pair = lex::trim(pair);
+            if !pair.is_empty() {
+                return Some(split(pair));
+            }
+        }
+    }
+}
+
+/// The outer `Some`: present; the inner one: its value.
+pub(crate) fn find<'a>(text: &'a str, name: &str) -> Option<Option<&'a str>> {
+    pairs(text).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// The first parameter of `tail` and the rest from the next `;` on.
+fn first(tail: &str) -> Option<(&str, &str)> {
+    let bytes = tail.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = lex::end_of_quoted(bytes, at).ok()?,
+            b';' => break,
+            _ => at += 1,
+        }
+    }
+    Some((tail.get(..at)?, tail.get(at..)?))
+}
+
+fn split(pair: &str) -> (&str, Option<&str>) {
+    match memchr::memchr(b'=', pair.as_bytes()) {
+        Some(at) => {
+            let (name, value) = pair.split_at(at);
+            (lex::trim(name), Some(lex::trim(value.get(1..).unwrap_or(""))))
+        }
+        None => (pair, None),
+    }
+}
+
+fn well_formed(pair: &str) -> bool {
+    let (name, value) = split(lex::trim(pair));
+    let plain =
+        |text: &str| !text.bytes().any(|b| lex::is_lws_byte(b) || matches!(b, b'"' | b'<' | b'>' | b','));
+    let named = !name.is_empty() && plain(name);
+    let valued = value.is_none_or(|value| {
+        if value.starts_with('"') {
+            lex::end_of_quoted(value.as_bytes(), 0) == Ok(value.len())
+        } else {
+            plain(value)
+        }
+    });
+    named && valued
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_found_through_white_space_quotes_and_case() {
+        let params = Params::parse(" ;  tag  =\r\n 77 ; +sip.instance=\"<urn:a;b>\";lr").unwrap();
+        assert_eq!(params.raw("TAG"), Some("77"));
+        assert_eq!(params.value("+sip.instance").as_deref(), Some("<urn:a;b>"));
+        assert!(params.has("lr") && params.raw("lr").is_none() && !params.has("b>\""));
+    }
+
+    #[test]
+    fn an_empty_parameter_is_refused_and_one_trailing_semicolon_is_not() {
+        assert!(Params::parse(";;").is_none());
+        assert!(Params::parse(";a;;b").is_none());
+        assert!(Params::parse(";a;").is_some());
+        assert!(Params::parse(";a=\"x").is_none());
+        assert!(Params::parse("a").is_none());
+    }
+
+    #[test]
+    fn setting_replaces_and_quotes_what_needs_it() {
+        let mut params = Params::parse(";a=1;B=2;a=3").unwrap();
+        params.set("a", "x\r\ny;z");
+        params.set("bad name", "1");
+        assert_eq!(params.as_str(), ";B=2;a=\"x  y;z\"");
+    }
+}

@@ -1,0 +1,213 @@
+//! The small grammar shared by all headers: tokens, linear white space, quoted strings, splitting outside quotes.
+
+use std::borrow::Cow;
+
+/// Whether `byte` may stand in a token (RFC 3261 section 25.1).
+pub(crate) const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+}
+
+/// Whether `text` is a token: not empty, token bytes only.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
+}
+
+/// `text` without linear white space at either end.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(is_lws)
+}
+
+/// Space, tab, and the CR and LF of a fold.
+pub(crate) const fn is_lws(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+/// The same for bytes.
+pub(crate) const fn is_lws_byte(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// `bytes` without linear white space at either end, as a range of `bytes`.
+pub(crate) fn trimmed(bytes: &[u8]) -> (usize, usize) {
+    let mut start = 0;
+    let mut end = bytes.len();
+    while start < end && bytes.get(start).is_some_and(|&b| is_lws_byte(b)) {
+        start += 1;
+    }
+    while end > start && bytes.get(end - 1).is_some_and(|&b| is_lws_byte(b)) {
+        end -= 1;
+    }
+    (start, end)
+}
+
+/// Where `separator` first stands outside quoted strings and angle brackets.
+///
+/// `Err` when a quoted string or an angle bracket is still open at the end.
+pub(crate) fn find_outside(text: &str, separator: u8) -> Result<Option<usize>, Unbalanced> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    let mut angle = false;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'"' if !angle => {
+                at = end_of_quoted(bytes, at)?;
+                continue;
+            }
+            _ if byte == separator && !angle => return Ok(Some(at)),
+            b'<' => angle = true,
+            b'>' => angle = false,
+            _ => {}
+        }
+        at += 1;
+    }
+    if angle { Err(Unbalanced) } else { Ok(None) }
+}
+
+/// The index after the closing quote of the quoted string that opens at `open`.
+pub(crate) fn end_of_quoted(bytes: &[u8], open: usize) -> Result<usize, Unbalanced> {
+    let mut at = open + 1;
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return Ok(at + 1),
+            _ => at += 1,
+        }
+    }
+    Err(Unbalanced)
+}
+
+/// A quoted string or an angle bracket is never closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unbalanced;
+
+/// The elements of a comma-separated list, trimmed; an element is `Err` when a quote in it is never closed.
+pub(crate) struct Elements<'a> {
+    rest: Option<&'a str>,
+}
+
+/// Splits `text` at the commas that stand outside quotes and angle brackets.
+pub(crate) fn elements(text: &str) -> Elements<'_> {
+    Elements { rest: Some(text) }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Result<&'a str, Unbalanced>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.take()?;
+        match find_outside(rest, b',') {
+            Ok(Some(comma)) => {
+                let (element, tail) = rest.split_at(comma);
+                self.rest = tail.get(1..);
+                Some(Ok(trim(element)))
+            }
+            Ok(None) => Some(Ok(trim(rest))),
+            Err(unbalanced) => Some(Err(unbalanced)),
+        }
+    }
+}
+
+/// The content of a quoted string with its escapes resolved; other text is itself.
+pub(crate) fn unquote(text: &str) -> Cow<'_, str> {
+    let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return Cow::Borrowed(text);
+    };
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    let mut plain = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        plain.push(if c == '\\' { chars.next().unwrap_or('\\') } else { c });
+    }
+    Cow::Owned(plain)
+}
+
+/// `text` as a quoted string: quotes and backslashes escaped, control characters turned into spaces.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(c);
+            }
+            c if c.is_ascii_control() => quoted.push(' '),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A decimal number of digits only: no sign, no space, no overflow.
+pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// Percent escapes resolved; a malformed escape stays as it is written.
+pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let decoded = (byte == b'%').then(|| hex_pair(bytes.get(at + 1..at + 3)?)).flatten();
+        plain.push(decoded.unwrap_or(byte));
+        at += if decoded.is_some() { 3 } else { 1 };
+    }
+    Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
+}
+
+fn hex_pair(pair: &[u8]) -> Option<u8> {
+    let [high, low] = pair else { return None };
+    let digit = |b: u8| char::from(b).to_digit(16).map(|d| d as u8);
+    Some(digit(*high)? << 4 | digit(*low)?)
+}
+
+/// `text` with every byte that may not stand in a URI's user part escaped (RFC 3261 section 25.1).
+pub(crate) fn escape_user(text: &str) -> String {
+    use std::fmt::Write;
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        let plain = byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte);
+        if plain {
+            escaped.push(char::from(byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_in_quotes_or_brackets_does_not_split() {
+        let parts: Vec<_> = elements(r#""a, \" b" <sip:x,y@z> , c"#).map(Result::unwrap).collect();
+        assert_eq!(parts, [r#""a, \" b" <sip:x,y@z>"#, "c"]);
+        assert!(elements(r#"a, "b"#).any(|e| e.is_err()));
+    }
+
+    #[test]
+    fn quoting_is_undone_by_unquoting() {
+        assert_eq!(unquote(&quote(r#"a\"b"#)), r#"a\"b"#);
+        assert_eq!(quote("a\r\nb"), "\"a  b\"");
+    }
+
+    #[test]
+    fn escapes_are_resolved_once() {
+        assert_eq!(unescape("sips%3Auser%40x%2"), "sips:user@x%2");
+        assert_eq!(unescape("%2540"), "%40");
+        assert_eq!(escape_user("a b@c"), "a%20b%40c");
+    }
+}

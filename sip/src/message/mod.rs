@@ -1,0 +1,381 @@
+//! The message: one buffer with an index of its lines, typed on demand, written by copying.
+
+pub mod bad;
+pub mod draft;
+pub mod method;
+pub mod name;
+mod parse;
+pub mod reply;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::header::HeaderFault;
+use crate::header::address::{Address, Contacts};
+use crate::header::cseq::CSeq;
+use crate::header::uri::Uri;
+use crate::header::via::Via;
+use crate::lex;
+use bad::BadMessage;
+use method::Method;
+use name::Header;
+
+/// A request or a response, exactly as it came or as it will be sent.
+///
+/// Unknown methods, headers and schemes survive because nothing is ever written from the parts.
+#[derive(Clone)]
+pub struct Message {
+    bytes: Bytes,
+    start: Start,
+    lines: Vec<Line>,
+    body: Span,
+    cseq: CSeq,
+}
+
+/// How messages are cut from what carries them: decides what Content-Length means (RFC 3261 section 18.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carriage {
+    /// A datagram or a WebSocket frame: it ends the message.
+    Datagram,
+    /// A stream, already cut by the framer: Content-Length is required.
+    Stream,
+}
+
+/// What a message is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// A request: its method and its Request-URI as written.
+    Request {
+        /// What is asked.
+        method: &'a Method,
+        /// Of whom.
+        uri: &'a str,
+    },
+    /// A response.
+    Response {
+        /// 100 to 699.
+        status: u16,
+        /// Free text, perhaps empty.
+        reason: Cow<'a, str>,
+    },
+}
+
+impl Message {
+    /// Reads one message under the limits below; everything a transaction needs is sound in what returns.
+    ///
+    /// Empty lines before the start line are skipped; a datagram's bytes after Content-Length are cut off.
+    pub fn parse(bytes: Bytes, carriage: Carriage) -> Result<Self, BadMessage> {
+        parse::parse(bytes, carriage)
+    }
+
+    /// The whole message as it stands on the wire.
+    pub const fn as_bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Request or response.
+    pub fn kind(&self) -> Kind<'_> {
+        match self.start {
+            Start::Request { uri } => Kind::Request { method: &self.cseq.method, uri: self.text(uri) },
+            Start::Response { status, reason } => {
+                Kind::Response { status, reason: String::from_utf8_lossy(self.slice(reason)) }
+            }
+        }
+    }
+
+    /// Whether it is a request.
+    pub const fn is_request(&self) -> bool {
+        matches!(self.start, Start::Request { .. })
+    }
+
+    /// The method of a request; of a response the method of the request that it answers.
+    pub const fn method(&self) -> &Method {
+        &self.cseq.method
+    }
+
+    /// The status of a response.
+    pub const fn status(&self) -> Option<u16> {
+        match self.start {
+            Start::Response { status, .. } => Some(status),
+            Start::Request { .. } => None,
+        }
+    }
+
+    /// The Request-URI as written; empty for a response.
+    pub fn uri_text(&self) -> &str {
+        match self.start {
+            Start::Request { uri } => self.text(uri),
+            Start::Response { .. } => "",
+        }
+    }
+
+    /// The Request-URI.
+    pub fn uri(&self) -> Result<Uri, HeaderFault> {
+        Uri::parse(self.uri_text())
+    }
+
+    /// The sequence number and method.
+    pub const fn cseq(&self) -> &CSeq {
+        &self.cseq
+    }
+
+    /// The Call-ID; empty only in a draft that was given none.
+    pub fn call_id(&self) -> Cow<'_, str> {
+        self.header(Header::CallId).map(Value::text).unwrap_or_default()
+    }
+
+    /// The topmost Via.
+    pub fn via(&self) -> Result<Via, HeaderFault> {
+        let value = self.header(Header::Via).ok_or(HeaderFault::Missing)?.text();
+        let first = lex::elements(&value).next().and_then(Result::ok).ok_or(HeaderFault::Malformed)?;
+        Via::parse(first)
+    }
+
+    /// Every Via, topmost first.
+    pub fn vias(&self) -> Result<Vec<Via>, HeaderFault> {
+        self.typed_list(Header::Via, Via::parse)
+    }
+
+    /// From.
+    pub fn from(&self) -> Result<Address, HeaderFault> {
+        self.address(Header::From)
+    }
+
+    /// To.
+    pub fn to(&self) -> Result<Address, HeaderFault> {
+        self.address(Header::To)
+    }
+
+    /// The tag of From; `None` from an RFC 2543 peer.
+    pub fn from_tag(&self) -> Option<String> {
+        self.tag(Header::From)
+    }
+
+    /// The tag of To; `None` outside a dialog.
+    pub fn to_tag(&self) -> Option<String> {
+        self.tag(Header::To)
+    }
+
+    /// All Contacts, or `*`.
+    pub fn contacts(&self) -> Result<Contacts, HeaderFault> {
+        if self.header(Header::Contact).is_some_and(|value| value.text().trim() == "*") {
+            return Ok(Contacts::All);
+        }
+        self.addresses(Header::Contact).map(Contacts::List)
+    }
+
+    /// The one Contact that a dialog needs; `Missing` when there is none or it is `*`.
+    pub fn contact(&self) -> Result<Address, HeaderFault> {
+        match self.contacts()? {
+            Contacts::All => Err(HeaderFault::Missing),
+            Contacts::List(list) => list.into_iter().next().ok_or(HeaderFault::Missing),
+        }
+    }
+
+    /// The first header of this name as one address: From, To, Refer-To, Reply-To …
+    pub fn address(&self, header: Header) -> Result<Address, HeaderFault> {
+        Address::parse(&self.header(header).ok_or(HeaderFault::Missing)?.text())
+    }
+
+    /// Every address of a list header, in order: Contact, Route, Record-Route, Path, P-Asserted-Identity,
+    /// Diversion, History-Info …
+    pub fn addresses(&self, header: Header) -> Result<Vec<Address>, HeaderFault> {
+        self.typed_list(header, Address::parse)
+    }
+
+    /// Every token of a list header, in order: Allow, Supported, Require, Unsupported …
+    pub fn tokens(&self, header: Header) -> Vec<String> {
+        self.list(header).into_iter().filter(|token| !token.is_empty()).collect()
+    }
+
+    /// Whether a list header names this token, in any case.
+    pub fn lists_token(&self, header: Header, token: &str) -> bool {
+        self.list(header).iter().any(|listed| listed.eq_ignore_ascii_case(token))
+    }
+
+    /// A header that is one number: Max-Forwards, Expires, Min-Expires, Min-SE, RSeq …
+    pub fn number(&self, header: Header) -> Result<u32, HeaderFault> {
+        let value = self.header(header).ok_or(HeaderFault::Missing)?.text();
+        // Min-SE and Retry-After may carry parameters, and Retry-After a comment.
+        let end = value.find([';', '(']).unwrap_or(value.len());
+        let digits = lex::trim(value.get(..end).unwrap_or(""));
+        lex::number(digits).ok_or(HeaderFault::Malformed)
+    }
+
+    /// The first header of this name.
+    pub fn header(&self, header: Header) -> Option<Value<'_>> {
+        self.headers(header).next()
+    }
+
+    /// Every header line of this name, compact form or long, in order.
+    pub fn headers(&self, header: Header) -> impl Iterator<Item = Value<'_>> {
+        self.lines.iter().filter(move |line| line.header == header).map(|line| self.value(line))
+    }
+
+    /// Every header line of this name, known or not.
+    pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Value<'a>> {
+        let known = Header::from_name(name.as_bytes());
+        self.lines
+            .iter()
+            .filter(move |line| {
+                line.header == known
+                    && (known != Header::Extension
+                        || self.slice(line.name).eq_ignore_ascii_case(name.as_bytes()))
+            })
+            .map(|line| self.value(line))
+    }
+
+    /// All header lines in order: the name as written and the value.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, Header, Value<'_>)> {
+        self.lines.iter().map(|line| (self.text(line.name), line.header, self.value(line)))
+    }
+
+    /// The elements of a comma-separated header over all of its lines.
+    pub fn list(&self, header: Header) -> Vec<String> {
+        let mut list = Vec::new();
+        for value in self.headers(header) {
+            list.extend(lex::elements(&value.text()).filter_map(Result::ok).map(str::to_owned));
+        }
+        list
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        self.slice(self.body)
+    }
+
+    /// The body, sharing the message's buffer.
+    pub fn body_bytes(&self) -> Bytes {
+        self.bytes.slice(self.body.start as usize..self.body.end as usize)
+    }
+
+    /// The media type of the body in lower case without parameters: `application/sdp`.
+    pub fn content_type(&self) -> Option<String> {
+        let value = self.header(Header::ContentType)?.text();
+        let end = value.find(';').unwrap_or(value.len());
+        Some(lex::trim(value.get(..end)?).to_ascii_lowercase())
+    }
+
+    fn tag(&self, header: Header) -> Option<String> {
+        self.address(header).ok()?.tag().map(str::to_owned)
+    }
+
+    fn typed_list<T>(
+        &self,
+        header: Header,
+        read: impl Fn(&str) -> Result<T, HeaderFault>,
+    ) -> Result<Vec<T>, HeaderFault> {
+        let mut list = Vec::new();
+        for value in self.headers(header) {
+            for element in lex::elements(&value.text()) {
+                list.push(read(element.map_err(|_| HeaderFault::Malformed)?)?);
+            }
+        }
+        Ok(list)
+    }
+
+    fn value(&self, line: &Line) -> Value<'_> {
+        Value { raw: self.slice(line.value) }
+    }
+
+    fn slice(&self, span: Span) -> &[u8] {
+        self.bytes.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// A span that the parser found to be ASCII or UTF-8.
+    fn text(&self, span: Span) -> &str {
+        std::str::from_utf8(self.slice(span)).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Message {}
+
+/// Without credentials: what is logged must not let anyone in.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            Kind::Request { method, uri } => writeln!(f, "{method} {uri} SIP/2.0")?,
+            Kind::Response { status, reason } => writeln!(f, "SIP/2.0 {status} {reason}")?,
+        }
+        for (name, header, value) in self.lines() {
+            match header {
+                Header::Authorization | Header::ProxyAuthorization => writeln!(f, "{name}: (withheld)")?,
+                _ => writeln!(f, "{name}: {}", value.text())?,
+            }
+        }
+        write!(f, "({} bytes of body)", self.body().len())
+    }
+}
+
+/// The value of one header line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Value<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> Value<'a> {
+    /// As on the wire: folds and bytes that are not UTF-8 included.
+    pub const fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// As text: folds become spaces (RFC 3261 section 7.3.1), bytes that are not UTF-8 the replacement
+    /// character.
+    pub fn text(self) -> Cow<'a, str> {
+        let text = String::from_utf8_lossy(self.raw);
+        if memchr::memchr2(b'\r', b'\n', self.raw).is_none() {
+            return text;
+        }
+        Cow::Owned(text.replace(['\r', '\n'], " "))
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Request { uri: Span },
+    Response { status: u16, reason: Span },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    header: Header,
+    name: Span,
+    value: Span,
+}
+
+/// A range of the buffer; 32 bits reach beyond the largest message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Both ends lie within [`MAX_MESSAGE`].
+    const fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
+    }
+}
+
+/// The largest message: what a UDP datagram can hold, and the most that a stream may make us keep.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+/// The longest header line with its folds: longer ones are attacks, not addresses.
+pub const MAX_LINE: usize = 8 * 1024;
+/// The most header lines: ten times what real requests have.
+pub const MAX_HEADERS: usize = 128;

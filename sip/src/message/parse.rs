@@ -1,0 +1,279 @@
+//! The parser: index the lines, read the start line, check what must be sound before anyone acts on it.
+
+use bytes::Bytes;
+
+use super::bad::{BadMessage, Flaw, Remains};
+use super::name::Header;
+use super::{Carriage, Line, MAX_HEADERS, MAX_LINE, MAX_MESSAGE, Message, Span, Start};
+use crate::header::cseq::CSeq;
+use crate::header::{address, uri, via};
+use crate::lex;
+
+pub(super) fn parse(bytes: Bytes, carriage: Carriage) -> Result<Message, BadMessage> {
+    let skip = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+    let bytes = bytes.slice(skip..);
+    let oversized = bytes.len() > MAX_MESSAGE;
+    let bytes = if oversized { bytes.slice(..MAX_MESSAGE) } else { bytes };
+    let index = Index::of(&bytes);
+    let read = match (oversized, index.flaw) {
+        (true, _) => Err(Flaw::TooLarge),
+        (false, Some(flaw)) => Err(flaw),
+        (false, None) => read(&bytes, &index, carriage),
+    };
+    match read {
+        Ok(Sound { start, cseq, end }) => Ok(Message {
+            bytes: bytes.slice(..end),
+            start,
+            lines: index.lines,
+            body: Span::new(index.head_end, end),
+            cseq,
+        }),
+        Err(flaw) => Err(BadMessage::new(flaw, Remains::salvage(&bytes, index.start_line, &index.lines))),
+    }
+}
+
+/// Where the lines lie, and the first thing found wrong with them.
+struct Index {
+    start_line: Span,
+    lines: Vec<Line>,
+    head_end: usize,
+    flaw: Option<Flaw>,
+}
+
+impl Index {
+    fn of(bytes: &[u8]) -> Self {
+        let (start_line, mut at) = physical_line(bytes, 0);
+        let mut index =
+            Self { start_line, lines: Vec::with_capacity(USUAL_HEADERS), head_end: 0, flaw: None };
+        loop {
+            if at >= bytes.len() {
+                // Nothing ends the head: no empty line came.
+                index.fault(Flaw::NoEnd);
+                index.head_end = bytes.len();
+                return index;
+            }
+            let (line, next) = logical_line(bytes, at);
+            at = next;
+            if line.start == line.end {
+                index.head_end = at;
+                return index;
+            }
+            index.add(bytes, line);
+        }
+    }
+
+    fn add(&mut self, bytes: &[u8], line: Span) {
+        if self.lines.len() >= MAX_HEADERS {
+            self.fault(Flaw::TooManyHeaders);
+            return;
+        }
+        if (line.end - line.start) as usize > MAX_LINE {
+            self.fault(Flaw::LineTooLong);
+            return;
+        }
+        match header_line(bytes, line) {
+            Some(line) => self.lines.push(line),
+            None => self.fault(Flaw::HeaderLine),
+        }
+    }
+
+    fn fault(&mut self, flaw: Flaw) {
+        self.flaw.get_or_insert(flaw);
+    }
+}
+
+/// The line from `at` without its end, and where the next one starts. A lone LF ends a line too.
+fn physical_line(bytes: &[u8], at: usize) -> (Span, usize) {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let (length, next) = match memchr::memchr(b'\n', rest) {
+        Some(lf) => (lf, at + lf + 1),
+        None => (rest.len(), bytes.len()),
+    };
+    let ends_in_cr = length > 0 && rest.get(length - 1) == Some(&b'\r');
+    (Span::new(at, at + length - usize::from(ends_in_cr)), next)
+}
+
+/// The same with the folded lines that follow.
+fn logical_line(bytes: &[u8], at: usize) -> (Span, usize) {
+    let (mut line, mut next) = physical_line(bytes, at);
+    while line.start != line.end && matches!(bytes.get(next), Some(b' ' | b'\t')) {
+        let (fold, after) = physical_line(bytes, next);
+        line.end = fold.end;
+        next = after;
+    }
+    (line, next)
+}
+
+fn header_line(bytes: &[u8], line: Span) -> Option<Line> {
+    let (start, end) = (line.start as usize, line.end as usize);
+    let text = bytes.get(start..end)?;
+    let colon = memchr::memchr(b':', text)?;
+    let (name, value) = (text.get(..colon)?, text.get(colon + 1..)?);
+    // White space may stand between name and colon, not before the name (RFC 3261 section 7.3.1).
+    let name_length = name.iter().rposition(|&b| !lex::is_lws_byte(b))? + 1;
+    let name = name.get(..name_length)?;
+    if !lex::is_token(name) {
+        return None;
+    }
+    let (from, to) = lex::trimmed(value);
+    let base = start + colon + 1;
+    Some(Line {
+        header: Header::from_name(name),
+        name: Span::new(start, start + name_length),
+        value: Span::new(base + from, base + to),
+    })
+}
+
+/// What the checks found out.
+struct Sound {
+    start: Start,
+    cseq: CSeq,
+    end: usize,
+}
+
+fn read(bytes: &[u8], index: &Index, carriage: Carriage) -> Result<Sound, Flaw> {
+    let (start, method) = start_line(bytes, index.start_line)?;
+    let cseq = check_headers(bytes, &index.lines, &start)?;
+    if method.is_some_and(|method| method != cseq.method.as_str()) {
+        return Err(Flaw::CSeqMethod);
+    }
+    let end = body_end(bytes, index, carriage)?;
+    Ok(Sound { start, cseq, end })
+}
+
+/// Reads the start line; the method's text when it is a request.
+fn start_line(bytes: &[u8], line: Span) -> Result<(Start, Option<&str>), Flaw> {
+    let base = line.start as usize;
+    let text = bytes.get(base..line.end as usize).unwrap_or_default();
+    if text.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"SIP/")) {
+        return Ok((status_line(text, base)?, None));
+    }
+    // Trailing spaces are harmless (RFC 4475 section 3.1.2.10); any other extra white space is not.
+    let text = text.trim_ascii_end();
+    let text = std::str::from_utf8(text).map_err(|_| Flaw::StartLine)?;
+    let mut parts = text.split(' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Flaw::StartLine);
+    };
+    if !lex::is_token(method.as_bytes()) {
+        return Err(Flaw::StartLine);
+    }
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Err(if is_version(version) { Flaw::Version } else { Flaw::StartLine });
+    }
+    if !uri::is_request_uri(target) {
+        return Err(Flaw::RequestUri);
+    }
+    let uri = base + method.len() + 1;
+    Ok((Start::Request { uri: Span::new(uri, uri + target.len()) }, Some(method)))
+}
+
+fn is_version(text: &str) -> bool {
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/"))
+        && text.get(4..).and_then(|rest| rest.split_once('.')).is_some_and(|(a, b)| number(a) && number(b))
+}
+
+fn status_line(text: &[u8], base: usize) -> Result<Start, Flaw> {
+    if !text.get(..8).is_some_and(|version| version.eq_ignore_ascii_case(b"SIP/2.0 ")) {
+        return Err(Flaw::StartLine);
+    }
+    let rest = text.get(8..).unwrap_or_default();
+    let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+    let digits = rest.get(..end).and_then(|code| std::str::from_utf8(code).ok()).unwrap_or("");
+    let status = lex::number::<u16>(digits).filter(|code| digits.len() == 3 && (100..700).contains(code));
+    let status = status.ok_or(Flaw::StartLine)?;
+    let reason = (end + 1).min(rest.len());
+    Ok(Start::Response { status, reason: Span::new(base + 8 + reason, base + text.len()) })
+}
+
+/// Checks the headers that every transaction stands on (RFC 3261 section 8.1.1).
+fn check_headers(bytes: &[u8], lines: &[Line], start: &Start) -> Result<CSeq, Flaw> {
+    let mut seen = Seen::default();
+    for line in lines {
+        seen.check(line, bytes.get(line.value.start as usize..line.value.end as usize).unwrap_or_default())?;
+    }
+    let is_request = matches!(start, Start::Request { .. });
+    let whole = seen.via && seen.from && seen.to && seen.call_id;
+    match seen.cseq {
+        Some(cseq) if whole => Ok(cseq),
+        _ => Err(if is_request { Flaw::Insufficient } else { Flaw::Unanswerable }),
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    via: bool,
+    from: bool,
+    to: bool,
+    call_id: bool,
+    cseq: Option<CSeq>,
+    max_forwards: bool,
+    content_type: bool,
+}
+
+impl Seen {
+    fn check(&mut self, line: &Line, raw: &[u8]) -> Result<(), Flaw> {
+        let flaw = Flaw::Header(line.header);
+        let text = String::from_utf8_lossy(raw);
+        let sound = match line.header {
+            Header::Via => {
+                self.via = true;
+                every(&text, |hop| via::Pieces::scan(hop).is_some())
+            }
+            Header::From => once(&mut self.from)? && address::Pieces::scan(&text).is_some(),
+            Header::To => once(&mut self.to)? && address::Pieces::scan(&text).is_some(),
+            Header::CallId => once(&mut self.call_id)? && is_call_id(&text),
+            Header::CSeq => {
+                let number = CSeq::parse(&text).map_err(|_| flaw)?;
+                if self.cseq.replace(number).is_some() {
+                    return Err(Flaw::Repeated);
+                }
+                true
+            }
+            Header::MaxForwards => once(&mut self.max_forwards)? && lex::number::<u32>(&text).is_some(),
+            Header::ContentType => once(&mut self.content_type)?,
+            Header::Contact => text.trim() == "*" || every(&text, |one| address::Pieces::scan(one).is_some()),
+            Header::Route | Header::RecordRoute => every(&text, |one| address::Pieces::scan(one).is_some()),
+            _ => true,
+        };
+        if sound { Ok(()) } else { Err(flaw) }
+    }
+}
+
+/// Marks a header that may stand once; a second one would let two readers read two messages
+/// (RFC 4475 section 3.3.8).
+fn once(seen: &mut bool) -> Result<bool, Flaw> {
+    if std::mem::replace(seen, true) { Err(Flaw::Repeated) } else { Ok(true) }
+}
+
+fn every(text: &str, sound: impl Fn(&str) -> bool) -> bool {
+    lex::elements(text).all(|element| element.is_ok_and(&sound))
+}
+
+fn is_call_id(text: &str) -> bool {
+    !text.is_empty() && !text.bytes().any(|b| lex::is_lws_byte(b) || b.is_ascii_control())
+}
+
+/// Where the body ends (RFC 3261 section 18.3).
+fn body_end(bytes: &[u8], index: &Index, carriage: Carriage) -> Result<usize, Flaw> {
+    let mut length = None;
+    for line in index.lines.iter().filter(|line| line.header == Header::ContentLength) {
+        let raw = bytes.get(line.value.start as usize..line.value.end as usize).unwrap_or_default();
+        let value: usize = std::str::from_utf8(raw).ok().and_then(lex::number).ok_or(Flaw::ContentLength)?;
+        if length.replace(value).is_some_and(|other| other != value) {
+            return Err(Flaw::ContentLength);
+        }
+    }
+    let rest = bytes.len() - index.head_end;
+    match (length, carriage) {
+        (Some(length), _) if length <= rest => Ok(index.head_end + length),
+        (None, Carriage::Datagram) => Ok(bytes.len()),
+        (Some(_), _) | (None, Carriage::Stream) => Err(Flaw::ContentLength),
+    }
+}
+
+/// Room for the index of a usual message in one allocation.
+const USUAL_HEADERS: usize = 24;
