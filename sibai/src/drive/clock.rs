@@ -1,0 +1,42 @@
+//! The only place that reads the clocks.
+
+use std::time::Instant;
+
+use base::{Mono, Now, Timestamp};
+use jiff::SignedDuration;
+
+/// Reads both clocks; `--at` shifts the wall clock only, so timers never notice.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    offset: SignedDuration,
+}
+
+impl Clock {
+    /// The system's clocks as they are.
+    pub fn system() -> Self {
+        Self { start: Instant::now(), offset: SignedDuration::ZERO }
+    }
+
+    /// The wall clock begins at `wall` and goes on from there.
+    pub fn starting_at(wall: Timestamp) -> Self {
+        Self { start: Instant::now(), offset: wall.duration_since(Timestamp::now()) }
+    }
+
+    /// Both clocks, now.
+    pub fn now(&self) -> Now {
+        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Now { mono: Mono::from_nanos(nanos), wall: self.wall() }
+    }
+
+    /// The wall clock only.
+    pub fn wall(&self) -> Timestamp {
+        let system = Timestamp::now();
+        system.checked_add(self.offset).unwrap_or(system)
+    }
+
+    /// Whether `--at` shifts it.
+    pub fn is_shifted(&self) -> bool {
+        !self.offset.is_zero()
+    }
+}

@@ -1,0 +1,208 @@
+//! The control thread: one loop round one node. Drain what it wants, fire what is due, then wait.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use base::{Machine, RecordingId};
+
+use super::clock::Clock;
+use super::net::Net;
+use super::recorder;
+use super::worker::{Order, Worker};
+use crate::metrics::Metrics;
+use crate::node::{self, Node, Output};
+
+/// What can reach the control thread.
+#[derive(Debug)]
+pub enum Input {
+    /// For the node.
+    Node(node::Input),
+    /// A worker had to drop packets of a recording.
+    TapGap {
+        /// Which.
+        recording: RecordingId,
+        /// How many.
+        packets: u32,
+    },
+    /// End the loop.
+    Stop,
+}
+
+/// The way into the control thread. Cheap to clone; bounded.
+#[derive(Clone, Debug)]
+pub struct Sender(SyncSender<Input>);
+
+impl Sender {
+    /// Waits for room: for what must not be lost and may wait.
+    pub fn send(&self, input: Input) {
+        // It fails only when the control thread is gone, and then nothing matters any more.
+        let _ = self.0.send(input);
+    }
+
+    /// Does not wait: a datagram that finds no room is sent again by its sender (RFC 3261 §17).
+    pub fn try_send(&self, input: Input) -> Result<(), TrySendError<Input>> {
+        self.0.try_send(input)
+    }
+}
+
+/// The channel into a control thread.
+pub fn channel() -> (Sender, Receiver<Input>) {
+    let (sender, inbox) = sync_channel(MOST_INPUTS);
+    (Sender(sender), inbox)
+}
+
+/// The thread's own.
+pub struct Control {
+    /// The machine.
+    pub node: Node,
+    /// Both clocks.
+    pub clock: Clock,
+    /// Sockets.
+    pub net: Net,
+    /// Media.
+    pub workers: Vec<Worker>,
+    /// The recorder's inbox.
+    pub recorder: recorder::Sender,
+    /// Where calls that are over and other news go.
+    pub news: Box<dyn FnMut(News) + Send>,
+    /// Gauges and counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What the rest of the process wants to know.
+#[derive(Debug)]
+pub enum News {
+    /// A call is over.
+    Finished(Box<node::Finished>),
+    /// Something happened in a call.
+    Told {
+        /// The call.
+        call: base::CallId,
+        /// What.
+        what: pbx::seam::Told,
+    },
+    /// A user's number of contacts changed.
+    Registered {
+        /// The user.
+        user: base::Name,
+        /// How many now.
+        contacts: usize,
+    },
+}
+
+impl Control {
+    /// Lives until `Input::Stop`.
+    pub fn run(mut self, inbox: &Receiver<Input>) {
+        self.drain();
+        loop {
+            self.fire();
+            match inbox.recv_timeout(self.patience()) {
+                Ok(first) => {
+                    let mut next = Some(first);
+                    // A bounded batch, so that a flood cannot starve the timers.
+                    for _ in 0..BATCH {
+                        match next {
+                            Some(Input::Stop) => return self.stop(),
+                            Some(input) => self.take(input),
+                            None => break,
+                        }
+                        next = inbox.try_recv().ok();
+                    }
+                    match next {
+                        Some(Input::Stop) => return self.stop(),
+                        Some(input) => self.take(input),
+                        None => {}
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.stop(),
+            }
+            self.metrics.channels.store(self.node.channels() as u64, Ordering::Relaxed);
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Node(input) => {
+                self.node.handle(self.clock.now(), input);
+                self.drain();
+            }
+            Input::TapGap { recording, packets } => {
+                self.recorder.send(recorder::Input::Gap { recording, packets });
+            }
+            Input::Stop => {}
+        }
+    }
+
+    fn fire(&mut self) {
+        let now = self.clock.now();
+        if self.node.deadline().is_some_and(|at| at <= now.mono) {
+            self.node.expire(now);
+            self.drain();
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.clock.now().mono;
+        self.node.deadline().map_or(LONGEST_SLEEP, |at| at.since(now).min(LONGEST_SLEEP))
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.node.poll() {
+            match output {
+                Output::Send { flow, bytes } => self.net.send(flow, bytes),
+                Output::Open { worker, leg, address, ssrc } => {
+                    self.order(worker, Order::Open { leg, address, ssrc });
+                }
+                Output::Media { worker, command } => self.order(worker, Order::Command(command)),
+                Output::Record(record) => {
+                    self.recorder.send(recorder::Input::Begin { record, now: self.clock.now() });
+                }
+                Output::EndRecording { recording, consent } => {
+                    let now = self.clock.now();
+                    self.recorder.send(recorder::Input::End { recording, consent, now });
+                }
+                Output::Finished(finished) => (self.news)(News::Finished(finished)),
+                Output::Tell { call, what } => {
+                    tracing::info!(%call, ?what, "call");
+                    (self.news)(News::Told { call, what });
+                }
+                Output::Refused { source, method, status, why } => {
+                    self.metrics.refused.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(%source, method, status, why, "refused");
+                }
+                Output::TrunkUp { trunk, up } => tracing::warn!(%trunk, up, "trunk"),
+                Output::Registered { user, contacts } => {
+                    tracing::info!(%user, contacts, "registered");
+                    (self.news)(News::Registered { user, contacts });
+                }
+                Output::Fault { leg, what } => tracing::error!(?leg, what, "a call's step panicked; it ends"),
+            }
+        }
+    }
+
+    fn order(&self, worker: usize, order: Order) {
+        let taken = self.workers.get(worker).is_some_and(|worker| worker.order(order));
+        if !taken {
+            tracing::error!(worker, "a media worker takes no orders");
+        }
+    }
+
+    fn stop(&mut self) {
+        for worker in &mut self.workers {
+            worker.stop();
+        }
+        self.recorder.send(recorder::Input::Stop);
+    }
+}
+
+/// Inputs that may wait: a second of overload at 8,000 messages.
+const MOST_INPUTS: usize = 8_192;
+
+/// Inputs taken between two looks at the timers.
+const BATCH: usize = 64;
+
+/// With nothing due the thread still looks round this often.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);

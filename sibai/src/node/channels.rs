@@ -1,0 +1,239 @@
+//! The media of one leg, as the control sees it: which worker, which ports, what was agreed.
+
+use std::net::IpAddr;
+
+use base::g711::Law;
+use base::{Cause, LegId, Now};
+use media::sdp::Negotiation;
+use media::{Direction, Stream};
+use pbx::seam::{Presentation, Target};
+use sip::seam::{Command, Destination, Outgoing, Route};
+
+use super::{Node, Output};
+
+/// One leg's channel.
+#[derive(Clone, Debug)]
+pub(super) struct Channel {
+    /// Which worker owns it; both legs of a call share one.
+    pub worker: usize,
+    /// Our address toward the peer, what SDP says of it, and where its signalling comes from.
+    pub route: Route,
+    /// How far its ports are.
+    pub ports: Ports,
+    /// Whose leg it is.
+    pub role: Role,
+    /// The leg it is bridged with.
+    pub bridged: Option<LegId>,
+    /// The codec in use.
+    pub law: Option<Law>,
+    /// The peer holds us.
+    pub held: bool,
+    /// Number of the newest `Play`: an older one's end is not told.
+    pub play: u64,
+}
+
+/// How far a channel's ports are.
+#[derive(Clone, Debug)]
+pub(super) enum Ports {
+    /// Nobody needs them yet.
+    None,
+    /// Asked for; then do these.
+    Opening(Vec<Then>),
+    /// Bound.
+    Open(Box<Negotiation>),
+}
+
+/// What waits for the ports of an arrived leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// A 18x with SDP.
+    Progress(u16),
+    /// The 200.
+    Answer,
+}
+
+/// Whose leg it is.
+#[derive(Clone, Debug)]
+pub(super) enum Role {
+    /// The other side called; its offer, and our answer once we made it.
+    Arrived {
+        /// `None` for an offerless INVITE.
+        offer: Option<String>,
+        /// Our SDP.
+        ours: Option<String>,
+    },
+    /// We call.
+    Placed {
+        /// Whom.
+        target: Target,
+        /// As whom.
+        shows: Presentation,
+        /// The INVITE is out.
+        sent: bool,
+    },
+}
+
+impl Node {
+    /// The worker of a call, from the leg that arrived.
+    pub(super) fn worker_of(&self, caller: LegId) -> usize {
+        (caller.as_u64() / 2) as usize % self.workers
+    }
+
+    /// Sees to it that an arrived leg has ports, then does `then`.
+    pub(super) fn when_open(&mut self, now: Now, leg: LegId, then: Then) {
+        let ssrc = self.entropy.next_u64() as u32;
+        let Some(channel) = self.channels.get_mut(&leg) else { return };
+        match &mut channel.ports {
+            Ports::None => {
+                channel.ports = Ports::Opening(vec![then]);
+                let (worker, address) = (channel.worker, channel.route.local);
+                self.out.push_back(Output::Open { worker, leg, address, ssrc });
+            }
+            Ports::Opening(waiting) => waiting.push(then),
+            Ports::Open(_) => self.go_on(now, leg, then),
+        }
+    }
+
+    /// The driver bound the ports.
+    pub(super) fn bound(&mut self, now: Now, leg: LegId, rtp: u16, rtcp: u16) {
+        // Session ids stay below 2^62: some peers read them as signed 64-bit numbers (RFC 4566 §5.2).
+        let session = self.entropy.next_u64() >> 2;
+        let Some(channel) = self.channels.get(&leg) else { return };
+        let Ports::Opening(_) = &channel.ports else { return };
+        let order = self.codec_order(channel);
+        let negotiation = Negotiation::new(channel.route.advertised, rtp, rtcp, session, order);
+        let Some(channel) = self.channels.get_mut(&leg) else { return };
+        let before = std::mem::replace(&mut channel.ports, Ports::Open(Box::new(negotiation)));
+        if let Ports::Opening(waiting) = before {
+            for then in waiting {
+                self.go_on(now, leg, then);
+            }
+        }
+        self.send_invite(now, leg);
+    }
+
+    /// No port is free: the leg cannot be.
+    pub(super) fn unbound(&mut self, now: Now, leg: LegId) {
+        let Some(channel) = self.channels.remove(&leg) else { return };
+        if let Role::Arrived { .. } = channel.role {
+            let refuse = Command::Refuse { leg, status: 503, retry_after: Some(5), cause: Cause::EngineFull };
+            self.command(now, refuse);
+        }
+        self.think(now, Some(leg), pbx::Input::Ended { leg, cause: Cause::EngineFull });
+    }
+
+    /// What waited for the ports of an arrived leg.
+    fn go_on(&mut self, now: Now, leg: LegId, then: Then) {
+        let Some(channel) = self.channels.get_mut(&leg) else { return };
+        let Ports::Open(negotiation) = &mut channel.ports else { return };
+        let Role::Arrived { offer, ours } = &mut channel.role else { return };
+        let mut agreed = None;
+        if ours.is_none() {
+            match offer {
+                Some(offer) => match negotiation.answer(offer, channel.route.peer) {
+                    Ok((answer, stream)) => {
+                        *ours = Some(answer);
+                        agreed = Some(stream);
+                    }
+                    // It was acceptable when it arrived; only a change of codecs in between leads here.
+                    Err(_) => {
+                        self.drop_leg(now, leg, Cause::NoCommonCodec);
+                        return;
+                    }
+                },
+                None => *ours = Some(negotiation.offer()),
+            }
+        }
+        let (sdp, offerless) = (ours.clone().unwrap_or_default(), offer.is_none());
+        if let Some(stream) = agreed {
+            self.agree(leg, stream);
+        }
+        let command = match then {
+            // An offer of ours in an unreliable 18x would bind nobody (RFC 3261 §13.2.1).
+            Then::Progress(status) => Command::Progress { leg, status, sdp: (!offerless).then_some(sdp) },
+            Then::Answer => Command::Accept { leg, sdp },
+        };
+        self.command(now, command);
+    }
+
+    /// The INVITE of a placed leg goes out once its ports are bound.
+    fn send_invite(&mut self, now: Now, leg: LegId) {
+        let Some(channel) = self.channels.get_mut(&leg) else { return };
+        let Ports::Open(negotiation) = &mut channel.ports else { return };
+        let Role::Placed { target, shows, sent } = &mut channel.role else { return };
+        *sent = true;
+        let to = destination(target);
+        let invite = Outgoing {
+            withheld: shows.user == ANONYMOUS,
+            to,
+            from_user: shows.user.clone(),
+            display: shows.display.clone(),
+            asserted: shows.asserted.as_ref().map(|number| number.as_str().to_owned()),
+            called: Some(shows.called.as_str().to_owned()),
+            sdp: negotiation.offer(),
+        };
+        self.command(now, Command::Place { leg, invite: Box::new(invite) });
+    }
+
+    /// Our codecs, the one that the other leg of the call speaks first: no transcoding where none is needed.
+    fn codec_order(&self, channel: &Channel) -> Vec<Law> {
+        let spoken = channel.bridged.and_then(|caller| self.channels.get(&caller)).and_then(|c| c.law);
+        let mut order = self.codecs.clone();
+        if let Some(law) = spoken.filter(|law| order.contains(law)) {
+            order.retain(|other| *other != law);
+            order.insert(0, law);
+        }
+        order
+    }
+
+    /// Tells the worker what was agreed, and the brain whether that is a hold.
+    pub(super) fn agree(&mut self, leg: LegId, stream: Stream) -> Option<bool> {
+        let channel = self.channels.get_mut(&leg)?;
+        channel.law = Some(stream.law);
+        let held = matches!(stream.direction, Direction::ReceiveOnly | Direction::Inactive);
+        let changed = (held != channel.held).then_some(held);
+        channel.held = held;
+        let worker = channel.worker;
+        self.out.push_back(Output::Media { worker, command: media::Command::Agree { leg, stream } });
+        changed
+    }
+
+    /// Gives the ports of a leg back; its quality follows.
+    pub(super) fn close(&mut self, leg: LegId) {
+        let Some(channel) = self.channels.remove(&leg) else { return };
+        if matches!(channel.ports, Ports::None) {
+            return;
+        }
+        self.finishing.expect(leg);
+        let command = media::Command::Close { leg };
+        self.out.push_back(Output::Media { worker: channel.worker, command });
+    }
+
+    /// Ends a leg on our own account and tells the brain.
+    pub(super) fn drop_leg(&mut self, now: Now, leg: LegId, cause: Cause) {
+        let Some(channel) = self.channels.get(&leg) else { return };
+        let command = match channel.role {
+            Role::Arrived { ours: None, .. } => {
+                Command::Refuse { leg, status: cause.sip_status(), retry_after: None, cause }
+            }
+            _ => Command::HangUp { leg, cause },
+        };
+        self.command(now, command);
+        self.close(leg);
+        self.think(now, Some(leg), pbx::Input::Ended { leg, cause });
+    }
+}
+
+/// The brain's target in the endpoint's words.
+pub(super) fn destination(target: &Target) -> Destination {
+    match target {
+        Target::Contact { ext, contact } => Destination::Contact { user: ext.clone(), contact: *contact },
+        Target::Outside { trunk, number } => {
+            Destination::Trunk { trunk: trunk.clone(), number: number.national() }
+        }
+    }
+}
+
+/// From user of a caller who withholds the number (RFC 3323 §4.1).
+pub(super) const ANONYMOUS: &str = "anonymous";
+

@@ -1,0 +1,90 @@
+//! A call's record waits for the quality of its channels, then goes to the driver in one piece.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use base::{LegId, Mono, Now};
+use media::Quality;
+use pbx::CallRecord;
+
+use super::Output;
+
+/// A call that is over, with the quality of its legs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    /// What the brain tells.
+    pub record: CallRecord,
+    /// Loss, jitter and the like by leg; a leg without media has none.
+    pub quality: BTreeMap<LegId, Quality>,
+}
+
+/// Records whose channels have not all reported yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Finishing {
+    closing: BTreeSet<LegId>,
+    known: BTreeMap<LegId, Quality>,
+    waiting: Vec<(Mono, Box<CallRecord>)>,
+}
+
+impl Finishing {
+    /// This leg's channel was told to close; its quality will come.
+    pub fn expect(&mut self, leg: LegId) {
+        self.closing.insert(leg);
+    }
+
+    /// A channel reported.
+    pub fn closed(&mut self, leg: LegId, quality: Quality, out: &mut VecDeque<Output>) {
+        if !self.closing.remove(&leg) {
+            return;
+        }
+        self.known.insert(leg, quality);
+        // The seat's leg may close minutes before the call ends; but what no call asks for must not pile up.
+        while self.known.len() > MOST_KNOWN {
+            self.known.pop_first();
+        }
+        let ready = |record: &CallRecord| record.legs.iter().all(|leg| !self.closing.contains(&leg.leg));
+        let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, r)| ready(r));
+        self.waiting = waiting;
+        for (_, record) in done {
+            self.emit(record, out);
+        }
+    }
+
+    /// The brain is done with a call.
+    pub fn finish(&mut self, now: Now, record: Box<CallRecord>, out: &mut VecDeque<Output>) {
+        if record.legs.iter().any(|leg| self.closing.contains(&leg.leg)) {
+            self.waiting.push((now.mono + PATIENCE, record));
+        } else {
+            self.emit(record, out);
+        }
+    }
+
+    /// A worker that does not report costs the call its figures, never its record.
+    pub fn expire(&mut self, now: Now, out: &mut VecDeque<Output>) {
+        let (due, waiting) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(deadline, _)| *deadline <= now.mono);
+        self.waiting = waiting;
+        for (_, record) in due {
+            for leg in &record.legs {
+                self.closing.remove(&leg.leg);
+            }
+            self.emit(record, out);
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Mono> {
+        self.waiting.iter().map(|(deadline, _)| *deadline).min()
+    }
+
+    fn emit(&mut self, record: Box<CallRecord>, out: &mut VecDeque<Output>) {
+        let quality =
+            record.legs.iter().filter_map(|leg| Some((leg.leg, self.known.remove(&leg.leg)?))).collect();
+        out.push_back(Output::Finished(Box::new(Finished { record: *record, quality })));
+    }
+}
+
+/// A worker answers `Close` within a tick; after this long it is not going to.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// More qualities than calls can be up at once.
+const MOST_KNOWN: usize = 65_536;

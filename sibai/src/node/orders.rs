@@ -1,0 +1,135 @@
+//! What the brain orders, carried out on SIP and media.
+
+use base::{Cause, Digit, LegId, Now};
+use media::Command as MediaCommand;
+use pbx::seam::{Output as Order, Presentation, Record, Sound, Target};
+use sip::seam::Command;
+
+use super::channels::{Channel, Ports, Role, Then, destination};
+use super::{Node, Output};
+
+impl Node {
+    pub(super) fn carry_out(&mut self, now: Now, order: Order) {
+        match order {
+            Order::Progress { leg, status, media: true } => self.when_open(now, leg, Then::Progress(status)),
+            Order::Progress { leg, status, media: false } => {
+                self.command(now, Command::Progress { leg, status, sdp: None });
+            }
+            Order::Answer { leg } => self.when_open(now, leg, Then::Answer),
+            Order::Refuse { leg, status, cause } => {
+                let retry_after = (status == 503).then(|| 5 + self.entropy.below(26) as u32);
+                self.command(now, Command::Refuse { leg, status, retry_after, cause });
+                self.close(leg);
+            }
+            Order::Place { leg, caller, target, shows } => self.place(now, leg, caller, target, shows),
+            Order::GiveUp { leg, cause } => self.give_up(now, leg, cause),
+            Order::HangUp { leg, cause } => {
+                self.command(now, Command::HangUp { leg, cause });
+                self.close(leg);
+            }
+            Order::Play { leg, sound } => self.play(leg, sound),
+            Order::Stop { leg } => self.media(leg, MediaCommand::Stop { leg }),
+            Order::Bridge { a, b } => {
+                self.join(a, b);
+                self.media(a, MediaCommand::Bridge { a, b });
+            }
+            Order::Unbridge { a, b } => self.media(a, MediaCommand::Unbridge { a, b }),
+            Order::Record(record) => self.record(record),
+            Order::EndRecording { recording, consent } => {
+                if let Some(worker) = self.recordings.remove(&recording) {
+                    let command = MediaCommand::Untap { recording };
+                    self.out.push_back(Output::Media { worker, command });
+                }
+                self.out.push_back(Output::EndRecording { recording, consent });
+            }
+            Order::Finished(record) => self.finishing.finish(now, record, &mut self.out),
+            Order::Tell { call, what } => self.out.push_back(Output::Tell { call, what }),
+        }
+    }
+
+    /// A placed leg needs a way and ports before its INVITE can go out.
+    fn place(&mut self, now: Now, leg: LegId, caller: LegId, target: Target, shows: Presentation) {
+        let Some(route) = self.sip.route(&destination(&target)) else {
+            self.think(now, Some(leg), pbx::Input::Ended { leg, cause: Cause::Unreachable });
+            return;
+        };
+        let worker = self.channels.get(&caller).map_or_else(|| self.worker_of(caller), |c| c.worker);
+        let ssrc = self.entropy.next_u64() as u32;
+        let channel = Channel {
+            worker,
+            route,
+            ports: Ports::Opening(Vec::new()),
+            role: Role::Placed { target, shows, sent: false },
+            bridged: Some(caller),
+            law: None,
+            held: false,
+            play: 0,
+        };
+        self.channels.insert(leg, channel);
+        self.out.push_back(Output::Open { worker, leg, address: route.local, ssrc });
+    }
+
+    fn give_up(&mut self, now: Now, leg: LegId, cause: Cause) {
+        let unsent = self
+            .channels
+            .get(&leg)
+            .is_some_and(|channel| matches!(channel.role, Role::Placed { sent: false, .. }));
+        if unsent {
+            self.close(leg);
+            self.think(now, Some(leg), pbx::Input::Ended { leg, cause });
+        } else {
+            self.command(now, Command::GiveUp { leg, cause });
+        }
+    }
+
+    fn play(&mut self, leg: LegId, sound: Sound) {
+        let Some(channel) = self.channels.get_mut(&leg) else { return };
+        channel.play += 1;
+        let token = channel.play;
+        let command = match sound {
+            Sound::Prompt { line, prompt } => MediaCommand::Play { leg, line, prompt, token },
+            Sound::Ringback => MediaCommand::Ringback { leg },
+        };
+        self.media(leg, command);
+    }
+
+    fn join(&mut self, a: LegId, b: LegId) {
+        for (one, other) in [(a, b), (b, a)] {
+            if let Some(channel) = self.channels.get_mut(&one) {
+                channel.bridged = Some(other);
+                // Whatever was playing is over; its end is nobody's business any more.
+                channel.play += 1;
+            }
+        }
+    }
+
+    fn record(&mut self, record: Box<Record>) {
+        let Some(channel) = self.channels.get(&record.caller_leg) else { return };
+        let worker = channel.worker;
+        let command = MediaCommand::Tap {
+            recording: record.recording,
+            caller: record.caller_leg,
+            seat: record.seat_leg,
+        };
+        self.recordings.insert(record.recording, worker);
+        // The row and the spool come first: nothing is heard before somebody answers for it.
+        self.out.push_back(Output::Record(record));
+        self.out.push_back(Output::Media { worker, command });
+    }
+
+    /// Tells the worker of a leg.
+    pub(super) fn media(&mut self, leg: LegId, command: MediaCommand) {
+        let Some(channel) = self.channels.get(&leg) else { return };
+        self.out.push_back(Output::Media { worker: channel.worker, command });
+    }
+
+    /// A key of either kind. One by INFO never crossed the bridge, so it is played to the other side.
+    pub(super) fn digit(&mut self, now: Now, leg: LegId, digit: Digit, by_info: bool) {
+        let other = self.channels.get(&leg).and_then(|channel| channel.bridged);
+        if let Some(other) = other.filter(|_| by_info) {
+            self.media(other, MediaCommand::Press { leg: other, digit });
+        }
+        self.think(now, Some(leg), pbx::Input::Digit { leg, digit });
+    }
+}
+
