@@ -1,6 +1,7 @@
 //! Typed headers: each keeps its text and is written as it was read.
 
 pub mod address;
+pub mod auth;
 pub mod cseq;
 pub mod params;
 pub mod uri;

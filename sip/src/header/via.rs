@@ -12,7 +12,7 @@ use crate::lex;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Via {
     /// What carried the request.
-    pub transport: Transport,
+    pub transport: ViaTransport,
     /// The sender's host as written, IPv6 in brackets.
     pub host: String,
     /// The sender's port, when one is written.
@@ -24,7 +24,7 @@ pub struct Via {
 /// The transport of a Via's sent-protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the transports")]
-pub enum Transport {
+pub enum ViaTransport {
     Udp,
     Tcp,
     Tls,
@@ -35,7 +35,7 @@ pub enum Transport {
     Other(Box<str>),
 }
 
-impl Transport {
+impl ViaTransport {
     /// The transport of this name, in any case.
     pub fn from_name(name: &str) -> Self {
         let known = [Self::Udp, Self::Tcp, Self::Tls, Self::Sctp, Self::Ws, Self::Wss];
@@ -69,7 +69,7 @@ impl Transport {
 
 impl Via {
     /// Our own hop; `rport` is asked for always (RFC 3581 section 3).
-    pub fn new(transport: Transport, local: SocketAddr, branch: &str) -> Self {
+    pub fn new(transport: ViaTransport, local: SocketAddr, branch: &str) -> Self {
         let mut params = Params::default();
         params.set_flag("rport");
         params.set("branch", branch);
@@ -84,7 +84,7 @@ impl Via {
     pub fn parse(text: &str) -> Result<Self, HeaderFault> {
         let pieces = Pieces::scan(text).ok_or(HeaderFault::Malformed)?;
         Ok(Self {
-            transport: Transport::from_name(pieces.transport),
+            transport: ViaTransport::from_name(pieces.transport),
             host: pieces.host.to_owned(),
             port: pieces.port,
             params: Params::parse(pieces.params).ok_or(HeaderFault::Malformed)?,
@@ -182,7 +182,7 @@ mod tests {
     fn a_via_is_read_through_white_space() {
         let via = Via::parse("SIP  / 2.0  / TCP     spindle.example.com   ;\r\n  branch  =   z9hG4bK9ikj8 ")
             .unwrap();
-        assert_eq!(via.transport, Transport::Tcp);
+        assert_eq!(via.transport, ViaTransport::Tcp);
         assert_eq!((via.host.as_str(), via.branch()), ("spindle.example.com", Some("z9hG4bK9ikj8")));
     }
 

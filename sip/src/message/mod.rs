@@ -20,7 +20,7 @@ use crate::header::cseq::CSeq;
 use crate::header::uri::Uri;
 use crate::header::via::Via;
 use crate::lex;
-use bad::BadMessage;
+pub use bad::BadMessage;
 use method::Method;
 use name::Header;
 
