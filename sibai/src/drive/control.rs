@@ -157,8 +157,9 @@ impl Control {
                     self.order(worker, Order::Open { leg, address, ssrc });
                 }
                 Output::Media { worker, command } => self.order(worker, Order::Command(command)),
-                Output::Record(record) => {
-                    self.recorder.send(recorder::Input::Begin { record, now: self.clock.now() });
+                Output::Record { record, caller_law, seat_law } => {
+                    let now = self.clock.now();
+                    self.recorder.send(recorder::Input::Begin { record, caller_law, seat_law, now });
                 }
                 Output::EndRecording { recording, consent } => {
                     let now = self.clock.now();

@@ -90,7 +90,14 @@ pub enum Output {
         command: media::Command,
     },
     /// Begin a recording: the catalog row first, then the spool. The tap follows.
-    Record(Box<pbx::seam::Record>),
+    Record {
+        /// Who, where, by which queue.
+        record: Box<pbx::seam::Record>,
+        /// The caller's codec.
+        caller_law: Law,
+        /// The seat's codec.
+        seat_law: Law,
+    },
     /// End a recording.
     EndRecording {
         /// Which.

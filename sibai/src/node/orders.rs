@@ -1,5 +1,6 @@
 //! What the brain orders, carried out on SIP and media.
 
+use base::g711::Law;
 use base::{Cause, Digit, LegId, Now};
 use media::Command as MediaCommand;
 use pbx::seam::{Output as Order, Presentation, Record, Sound, Target};
@@ -106,6 +107,8 @@ impl Node {
     fn record(&mut self, record: Box<Record>) {
         let Some(channel) = self.channels.get(&record.caller_leg) else { return };
         let worker = channel.worker;
+        let law = |leg: LegId| self.channels.get(&leg).and_then(|channel| channel.law).unwrap_or(Law::A);
+        let (caller_law, seat_law) = (law(record.caller_leg), law(record.seat_leg));
         let command = MediaCommand::Tap {
             recording: record.recording,
             caller: record.caller_leg,
@@ -113,7 +116,7 @@ impl Node {
         };
         self.recordings.insert(record.recording, worker);
         // The row and the spool come first: nothing is heard before somebody answers for it.
-        self.out.push_back(Output::Record(record));
+        self.out.push_back(Output::Record { record, caller_law, seat_law });
         self.out.push_back(Output::Media { worker, command });
     }
 

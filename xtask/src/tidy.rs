@@ -1,0 +1,133 @@
+//! What no compiler checks and every reader notices.
+
+use std::path::Path;
+
+use crate::sources::{Source, rust};
+use crate::{arrows, generated};
+
+/// Everything that is out of order, one sentence each.
+pub fn complaints(root: &Path) -> Vec<String> {
+    let sources = rust(root);
+    let mut complaints = arrows::complaints(root);
+    for source in &sources {
+        for complain in [first_line, length, corridor, names, half_done, clones, casts_of_panic] {
+            complain(source, &mut complaints);
+        }
+    }
+    complaints.extend(stale(root));
+    complaints
+}
+
+/// The first line says what the file is.
+fn first_line(source: &Source, complaints: &mut Vec<String>) {
+    if !source.text.starts_with("//! ") {
+        complaints.push(format!("{}:1: begin with `//! ` and what this file is", source.path));
+    }
+}
+
+/// A file is read in one sitting.
+fn length(source: &Source, complaints: &mut Vec<String>) {
+    let lines = source.text.lines().count();
+    if lines > LONGEST_FILE {
+        complaints.push(format!("{}: {lines} lines; {LONGEST_FILE} is the most", source.path));
+    }
+}
+
+/// `lib.rs` is a door, not a corridor: inside a crate, import from the module that has the thing.
+fn corridor(source: &Source, complaints: &mut Vec<String>) {
+    for (number, line) in (1..).zip(source.text.lines()) {
+        let Some(rest) = line.trim_start().strip_prefix("use crate::") else { continue };
+        let first = rest.trim_start_matches('{').chars().next().unwrap_or(' ');
+        if first.is_ascii_uppercase() && !source.is_test() {
+            complaints.push(format!("{}:{number}: import it from its module, not through lib.rs", source.path));
+        }
+    }
+}
+
+/// One noun per thing, and none of the empty ones.
+fn names(source: &Source, complaints: &mut Vec<String>) {
+    let stem = source.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
+    if EMPTY_FILES.contains(&stem) {
+        complaints.push(format!("{}: a file named `{stem}` says nothing about what is in it", source.path));
+    }
+    for (number, line) in (1..).zip(source.text.lines()) {
+        let declared = ["struct ", "enum ", "trait ", "mod ", "type "]
+            .iter()
+            .filter_map(|keyword| line.split(keyword).nth(1))
+            .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next());
+        for name in declared {
+            if let Some(word) = EMPTY_WORDS.iter().find(|word| name.ends_with(*word)) {
+                if !line.trim_start().starts_with("//") {
+                    complaints.push(format!("{}:{number}: `{name}`: `{word}` is no noun of the house", source.path));
+                }
+            }
+        }
+        if line.contains("fn get_") {
+            complaints.push(format!("{}:{number}: a getter has the name of what it gives", source.path));
+        }
+    }
+}
+
+/// Nothing is landed half done.
+fn half_done(source: &Source, complaints: &mut Vec<String>) {
+    for (number, line) in (1..).zip(source.text.lines()) {
+        for mark in MARKS {
+            if line.contains(&mark.replace('~', "")) {
+                let mark = mark.replace('~', "");
+                complaints.push(format!("{}:{number}: `{mark}`: finish it or leave it out", source.path));
+            }
+        }
+    }
+}
+
+/// Reservations, tickets and drafts are `Clone` only so that a whole node can be cloned.
+fn clones(source: &Source, complaints: &mut Vec<String>) {
+    if source.krate() != "pbx" {
+        return;
+    }
+    for (number, line) in (1..).zip(source.product().lines()) {
+        let lower = line.to_lowercase();
+        if ["ticket.clone()", "reservation.clone()", "draft.clone()", "hunt.clone()", "stage.clone()"]
+            .iter()
+            .any(|call| lower.contains(call))
+        {
+            complaints.push(format!("{}:{number}: what a stage owns is moved, not cloned", source.path));
+        }
+    }
+}
+
+/// Outside tests nothing panics on purpose: bad input has an answer.
+fn casts_of_panic(source: &Source, complaints: &mut Vec<String>) {
+    if source.is_test() {
+        return;
+    }
+    for (number, line) in (1..).zip(source.product().lines()) {
+        let code = line.split("//").next().unwrap_or_default();
+        for call in ["panic!(", "unreachable!(", ".unwrap()", ".expect("] {
+            if code.contains(call) {
+                complaints.push(format!("{}:{number}: `{call}` outside tests", source.path));
+            }
+        }
+    }
+}
+
+/// Generated files equal what the code generates.
+fn stale(root: &Path) -> Vec<String> {
+    generated::all()
+        .into_iter()
+        .filter(|file| std::fs::read_to_string(root.join(file.path)).ok().as_deref() != Some(file.text.as_str()))
+        .map(|file| format!("{}: stale; run `cargo xtask schema` or `cargo xtask openapi`", file.path))
+        .collect()
+}
+
+/// A screenful times ten: beyond it a file has more than one subject.
+const LONGEST_FILE: usize = 600;
+
+/// Names that say nothing.
+const EMPTY_WORDS: &[&str] = &["Manager", "Handler", "Service", "Helper", "Context"];
+
+/// File names that say nothing.
+const EMPTY_FILES: &[&str] = &["utils", "util", "common", "misc", "helpers", "helper", "manager", "handler"];
+
+/// Marks of unfinished work; the tilde keeps this file from complaining about itself.
+const MARKS: &[&str] = &["to~do!(", "unimple~mented!(", "FIX~ME", "#[ig~nore"];
