@@ -1,0 +1,1 @@
+//! For tests only: the same test on SQLite and on a private PostgreSQL server.
