@@ -1,0 +1,40 @@
+#!/bin/sh
+# Passes all tests on a fresh Debian machine with Rust: installs what they need, then runs them.
+#   ./test.sh            everything
+#   ./test.sh --install  only what has to be installed
+set -eu
+cd "$(dirname "$0")"
+
+# What the tests drive, all as separate programs: SIPp and baresip as phones, PostgreSQL as a store, sox for
+# sounds, python for PESQ (compiled at installation, hence the headers).
+packages="sip-tester baresip-core postgresql sox build-essential python3 python3-venv python3-dev curl"
+
+missing=""
+for package in $packages; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    sudo=""
+    [ "$(id -u)" = 0 ] || sudo="sudo"
+    $sudo apt-get update -qq
+    # RUNLEVEL=1 keeps Debian from starting the installed servers: the tests start their own.
+    $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+fi
+
+python="target/python/bin/python"
+if ! [ -x "$python" ] || ! "$python" -c 'import numpy, pesq' 2>/dev/null; then
+    echo "installing: numpy and pesq into target/python"
+    mkdir -p target
+    python3 -m venv target/python
+    "$python" -m pip install --quiet --disable-pip-version-check numpy cython setuptools wheel
+    # Its build asks for a numpy of its own otherwise, and that takes minutes.
+    "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation pesq
+fi
+
+command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
+
+[ "${1:-}" = "--install" ] && exit 0
+
+cargo nextest run --workspace --all-targets "$@"
+cargo test --workspace --doc --quiet
