@@ -32,7 +32,8 @@ pub enum Input {
         leg: LegId,
     },
     /// A leg is over: final failure of a placed leg, BYE or CANCEL of the other side, no response,
-    /// session expired. Exactly once per leg, also after `GiveUp` and `HangUp`.
+    /// session expired. Exactly once per leg, also after `GiveUp`; after `HangUp` and `Refuse` it need not
+    /// come, and is not minded.
     Ended {
         /// The leg.
         leg: LegId,

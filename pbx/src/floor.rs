@@ -1,0 +1,168 @@
+//! The floor: what all calls share. Seats, queues, trunks, lines, and the way out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use base::{CallId, Entropy, LegId, Name, RecordingId, Timestamp};
+use ivr::line::Reach;
+
+use crate::plan::{Plan, TrunkPlan};
+use crate::queue::Queues;
+use crate::routing::{self, Permit};
+use crate::seam::Output;
+use crate::seats::{Availability, SeatKey, Seats};
+
+/// What all calls share.
+#[derive(Clone, Debug)]
+pub(crate) struct Floor {
+    /// The plan of new calls; seats and queues of live calls follow it too (line-language.md 5.7, 10).
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) seats: Seats,
+    pub(crate) queues: Queues,
+    pub(crate) trunks: Trunks,
+    /// Callers of each line from INVITE to BYE.
+    pub(crate) lines: Tally,
+    /// Calls that are not ending.
+    pub(crate) live: u32,
+    /// Which call a leg belongs to; a leg that is over is in no call.
+    pub(crate) legs: BTreeMap<LegId, CallId>,
+    out: VecDeque<Output>,
+    placed: u64,
+    entropy: Entropy,
+}
+
+impl Floor {
+    pub(crate) fn new(plan: Arc<Plan>, entropy: Entropy) -> Self {
+        Self {
+            plan,
+            seats: Seats::default(),
+            queues: Queues::default(),
+            trunks: Trunks::default(),
+            lines: Tally::default(),
+            live: 0,
+            legs: BTreeMap::new(),
+            out: VecDeque::new(),
+            placed: 0,
+            entropy,
+        }
+    }
+
+    pub(crate) fn push(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    pub(crate) fn mint_call(&mut self, wall: Timestamp) -> CallId {
+        CallId::mint(wall, &mut self.entropy)
+    }
+
+    pub(crate) fn mint_recording(&mut self, wall: Timestamp) -> RecordingId {
+        RecordingId::mint(wall, &mut self.entropy)
+    }
+
+    /// Places a leg. The permit is the only key to this door, and `authorize_leg` the only smith.
+    pub(crate) fn place(&mut self, call: CallId, caller: LegId, permit: Permit) -> LegId {
+        let leg = LegId::placed(self.placed);
+        self.placed += 1;
+        self.legs.insert(leg, call);
+        if let Some(trunk) = permit.trunk() {
+            self.trunks.calls.add(trunk);
+        }
+        let (target, shows) = permit.into_parts();
+        self.push(Output::Place { leg, caller, target, shows });
+        leg
+    }
+
+    /// Whether a placed leg of this number was ever ours.
+    pub(crate) fn was_placed(&self, leg: LegId) -> bool {
+        !leg.is_arrived() && leg.as_u64() / 2 < self.placed
+    }
+
+    /// Whether a seat counts as one: registered, diallable, or held by a call (line-language.md 5.8, 2).
+    pub(crate) fn is_staffed(&self, key: &SeatKey) -> bool {
+        self.seats.is_held(key) || self.is_reachable(key)
+    }
+
+    /// Whether a seat is registered or diallable.
+    pub(crate) fn is_reachable(&self, key: &SeatKey) -> bool {
+        let Some(line) = self.plan.lines.get(&key.line) else { return false };
+        match line.seats.get(&key.seat).map(|seat| &seat.reach) {
+            Some(Reach::Ext(ext)) => !self.seats.contacts(ext).is_empty(),
+            Some(Reach::Phone { number, .. }) => routing::is_diallable(self, line, number),
+            None => false,
+        }
+    }
+
+    /// What a seat does now.
+    pub(crate) fn availability(&self, key: &SeatKey) -> Availability {
+        match self.seats.availability(key) {
+            Availability::Ringing => Availability::Ringing,
+            Availability::Talking => Availability::Talking,
+            _ if !self.is_reachable(key) => Availability::Offline,
+            other => other,
+        }
+    }
+}
+
+/// The trunks: calls over each, and whether it answers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trunks {
+    pub(crate) calls: Tally,
+    /// Those that do not answer their probes; unknown ones are given the benefit of the doubt.
+    down: BTreeSet<Name>,
+}
+
+impl Trunks {
+    pub(crate) fn set_up(&mut self, trunk: Name, up: bool) {
+        if up {
+            self.down.remove(&trunk);
+        } else {
+            self.down.insert(trunk);
+        }
+    }
+
+    /// Whether it can be dialled out on at all (it may be full just now).
+    pub(crate) fn reaches_out(&self, name: &Name, trunk: &TrunkPlan) -> bool {
+        trunk.dials_out && trunk.caller_id.is_some() && !self.down.contains(name)
+    }
+
+    /// Whether one more call fits.
+    pub(crate) fn has_room(&self, name: &Name, trunk: &TrunkPlan) -> bool {
+        self.calls.of(name) < trunk.max_calls
+    }
+
+    /// Forgets the state of trunks that a plan no longer has.
+    pub(crate) fn forget(&mut self, plan: &Plan) {
+        self.down.retain(|name| plan.trunks.contains_key(name));
+    }
+}
+
+/// A count by name; what counts zero is not kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally(BTreeMap<Name, u32>);
+
+impl Tally {
+    pub(crate) fn of(&self, name: &Name) -> u32 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn add(&mut self, name: &Name) {
+        *self.0.entry(name.clone()).or_insert(0) += 1;
+    }
+
+    pub(crate) fn take(&mut self, name: &Name) {
+        if let Some(count) = self.0.get_mut(name) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(name);
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

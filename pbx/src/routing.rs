@@ -1,0 +1,240 @@
+//! Routing: which line an arrival is for, and whether a leg may be placed.
+
+use std::sync::Arc;
+
+use base::{Cause, Name, PhoneNumber};
+use ivr::line::{Line, NumberStatus, Reach};
+
+use crate::floor::Floor;
+use crate::plan::Plan;
+use crate::seam::{Arrival, Origin, Presentation, Target};
+use crate::seats::SeatKey;
+
+/// Where an arrival leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) line: Arc<Line>,
+    /// The 400 number that was meant; for a direct call what the other seat is shown as called.
+    pub(crate) number: PhoneNumber,
+    /// As dialled or delivered.
+    pub(crate) dialled: String,
+    /// The trunk it came over.
+    pub(crate) trunk: Option<Name>,
+    /// The seat that calls.
+    pub(crate) from: Option<SeatKey>,
+    /// The seat that is dialled directly; `None`: the line answers.
+    pub(crate) to: Option<SeatKey>,
+}
+
+/// Why an arrival leads nowhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) cause: Cause,
+    pub(crate) line: Option<Name>,
+    pub(crate) number: Option<PhoneNumber>,
+    pub(crate) dialled: String,
+    pub(crate) trunk: Option<Name>,
+    pub(crate) from: Option<SeatKey>,
+}
+
+/// Looks the called number up.
+pub(crate) fn route(plan: &Plan, arrival: &Arrival) -> Result<Route, Refusal> {
+    match &arrival.origin {
+        Origin::Trunk(trunk) => from_trunk(plan, arrival, trunk),
+        Origin::Extension(ext) => from_extension(plan, arrival, ext),
+    }
+}
+
+fn from_trunk(plan: &Plan, arrival: &Arrival, trunk: &Name) -> Result<Route, Refusal> {
+    let refusal = |cause, dialled: &str| Refusal {
+        cause,
+        line: None,
+        number: None,
+        dialled: dialled.to_owned(),
+        trunk: Some(trunk.clone()),
+        from: None,
+    };
+    let first = arrival.called.first().map_or("", String::as_str);
+    if !plan.trunks.contains_key(trunk) {
+        // A plan without this trunk came while the INVITE was on its way.
+        return Err(refusal(Cause::Forbidden, first));
+    }
+    for dialled in &arrival.called {
+        let Some((line, number)) = own_number(plan, dialled) else { continue };
+        if is_suspended(&line, &number) {
+            let known = Refusal {
+                line: Some(line.id.clone()),
+                number: Some(number),
+                ..refusal(Cause::Suspended, dialled)
+            };
+            return Err(known);
+        }
+        let trunk = Some(trunk.clone());
+        return Ok(Route { line, number, dialled: dialled.clone(), trunk, from: None, to: None });
+    }
+    Err(refusal(Cause::UnknownNumber, first))
+}
+
+/// A registered seat may dial its line's own numbers and the other seats of its line, nothing else
+/// (line-language.md 5.8, 7). Only the Request-URI counts: a seat has no carrier that rewrites it.
+fn from_extension(plan: &Plan, arrival: &Arrival, ext: &Name) -> Result<Route, Refusal> {
+    let dialled = arrival.called.first().cloned().unwrap_or_default();
+    let refusal = |cause, from: Option<&SeatKey>, number| Refusal {
+        cause,
+        line: from.map(|key| key.line.clone()),
+        number,
+        dialled: dialled.clone(),
+        trunk: None,
+        from: from.cloned(),
+    };
+    let Some(from) = seat_of(plan, ext) else { return Err(refusal(Cause::Forbidden, None, None)) };
+    if let Some((line, number)) = own_number(plan, &dialled)
+        && line.id == from.line
+    {
+        if is_suspended(&line, &number) {
+            return Err(refusal(Cause::Suspended, Some(&from), Some(number)));
+        }
+        return Ok(Route { line, number, dialled, trunk: None, from: Some(from), to: None });
+    }
+    if let Some(to) = seat_of(plan, &Name::from(dialled.trim()))
+        && to.line == from.line
+        && let Some(line) = plan.lines.get(&to.line)
+        && let Some(number) =
+            PhoneNumber::normalise(&dialled).or_else(|| line.numbers.first().map(|own| own.number.clone()))
+    {
+        let line = Arc::clone(line);
+        return Ok(Route { line, number, dialled, trunk: None, from: Some(from), to: Some(to) });
+    }
+    Err(refusal(Cause::Forbidden, Some(&from), None))
+}
+
+fn own_number(plan: &Plan, dialled: &str) -> Option<(Arc<Line>, PhoneNumber)> {
+    let (line, meant) = plan.numbers.get(&PhoneNumber::normalise(dialled)?)?;
+    Some((Arc::clone(plan.lines.get(line)?), meant.clone()))
+}
+
+fn is_suspended(line: &Line, number: &PhoneNumber) -> bool {
+    line.numbers.iter().any(|own| own.number == *number && own.status == NumberStatus::Suspended)
+}
+
+fn seat_of(plan: &Plan, ext: &Name) -> Option<SeatKey> {
+    plan.extensions.get(ext).map(|(line, seat)| SeatKey { line: line.clone(), seat: seat.clone() })
+}
+
+/// Leave to place one leg. Its fields are private to this module: only `authorize_leg` makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Permit {
+    target: Target,
+    shows: Presentation,
+}
+
+impl Permit {
+    pub(crate) fn trunk(&self) -> Option<&Name> {
+        match &self.target {
+            Target::Outside { trunk, .. } => Some(trunk),
+            Target::Contact { .. } => None,
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Target, Presentation) {
+        (self.target, self.shows)
+    }
+}
+
+/// What a placed leg may show of its call.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Shown {
+    /// `None` when withheld or unreadable.
+    pub(crate) caller: Option<PhoneNumber>,
+    /// The extension, when a seat calls.
+    pub(crate) ext: Option<Name>,
+    pub(crate) display: Option<String>,
+    pub(crate) called: PhoneNumber,
+}
+
+/// The one choke point of every leg we place (reliability.md section 5, row 23): a call of line `line`
+/// may ring seats of `line`, on phones that registered or on the number of the checked plan, over a
+/// trunk that shows a number verified on it. Nobody else is ever dialled.
+///
+/// `contact` names the phone of an extension; an outside seat has none.
+pub(crate) fn authorize_leg(
+    floor: &Floor,
+    line: &Name,
+    seat: &Name,
+    contact: Option<u64>,
+    shown: &Shown,
+) -> Result<Permit, Cause> {
+    let line = floor.plan.lines.get(line).ok_or(Cause::Forbidden)?;
+    let seat = line.seats.get(seat).ok_or(Cause::Forbidden)?;
+    match (&seat.reach, contact) {
+        (Reach::Ext(ext), Some(contact)) => {
+            if !floor.seats.contacts(ext).contains(&contact) {
+                return Err(Cause::Unreachable);
+            }
+            let target = Target::Contact { ext: ext.clone(), contact };
+            Ok(Permit { target, shows: toward_seat(shown) })
+        }
+        (Reach::Phone { number, .. }, None) => {
+            if is_our_own(floor, number) {
+                return Err(Cause::Forbidden);
+            }
+            let (trunk, caller_id) = trunk_for(floor, line)?;
+            let target = Target::Outside { trunk, number: number.clone() };
+            Ok(Permit { target, shows: toward_trunk(shown, &caller_id) })
+        }
+        (Reach::Ext(_), None) | (Reach::Phone { .. }, Some(_)) => Err(Cause::Forbidden),
+    }
+}
+
+/// Whether an outside seat can be dialled at all; its trunk may be full just now.
+pub(crate) fn is_diallable(floor: &Floor, line: &Line, number: &PhoneNumber) -> bool {
+    !is_our_own(floor, number) && !matches!(trunk_for(floor, line), Err(cause) if cause != Cause::TrunkFull)
+}
+
+/// A seat that is one of our own numbers would ring the line for ever.
+fn is_our_own(floor: &Floor, number: &PhoneNumber) -> bool {
+    floor.plan.numbers.contains_key(number)
+}
+
+fn trunk_for(floor: &Floor, line: &Line) -> Result<(Name, PhoneNumber), Cause> {
+    let mut cause = Cause::Unreachable;
+    for (name, trunk) in &floor.plan.trunks {
+        let Some(caller_id) = trunk.caller_id.as_ref().filter(|id| may_show(line, id)) else { continue };
+        if !floor.trunks.reaches_out(name, trunk) {
+            continue;
+        }
+        if floor.trunks.has_room(name, trunk) {
+            return Ok((name.clone(), caller_id.clone()));
+        }
+        cause = Cause::TrunkFull;
+    }
+    Err(cause)
+}
+
+/// A 400 number is shown only where the line says `may_call_out` (line-language.md 5.8, 6).
+fn may_show(line: &Line, caller_id: &PhoneNumber) -> bool {
+    !caller_id.is_access_number()
+        || line.numbers.iter().any(|own| own.number == *caller_id && own.may_call_out)
+}
+
+fn toward_seat(shown: &Shown) -> Presentation {
+    let user = match (&shown.ext, &shown.caller) {
+        (Some(ext), _) => ext.as_str().to_owned(),
+        (None, Some(caller)) => caller.national(),
+        (None, None) => ANONYMOUS.to_owned(),
+    };
+    Presentation {
+        user,
+        display: shown.display.clone(),
+        asserted: shown.caller.clone(),
+        called: shown.called.clone(),
+    }
+}
+
+/// A carrier gets the number that it verified, and nothing of the caller.
+fn toward_trunk(shown: &Shown, caller_id: &PhoneNumber) -> Presentation {
+    Presentation { user: caller_id.national(), display: None, asserted: None, called: shown.called.clone() }
+}
+
+/// The user part of a caller who withheld the number (RFC 3323 §4.1.1.3).
+const ANONYMOUS: &str = "anonymous";
