@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod digest;
+pub mod framer;
 pub mod header;
 mod lex;
 pub mod message;

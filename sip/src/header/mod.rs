@@ -4,6 +4,8 @@ pub mod address;
 pub mod auth;
 pub mod cseq;
 pub mod params;
+pub mod reason;
+pub mod session;
 pub mod uri;
 pub mod via;
 

@@ -17,6 +17,8 @@ use bytes::Bytes;
 use crate::header::HeaderFault;
 use crate::header::address::{Address, Contacts};
 use crate::header::cseq::CSeq;
+use crate::header::reason::Reason;
+use crate::header::session::SessionExpires;
 use crate::header::uri::Uri;
 use crate::header::via::Via;
 use crate::lex;
@@ -204,6 +206,16 @@ impl Message {
         let end = value.find([';', '(']).unwrap_or(value.len());
         let digits = lex::trim(value.get(..end).unwrap_or(""));
         lex::number(digits).ok_or(HeaderFault::Malformed)
+    }
+
+    /// Every Reason (RFC 3326), in order.
+    pub fn reasons(&self) -> Result<Vec<Reason>, HeaderFault> {
+        self.typed_list(Header::Reason, Reason::parse)
+    }
+
+    /// Session-Expires (RFC 4028).
+    pub fn session_expires(&self) -> Result<SessionExpires, HeaderFault> {
+        SessionExpires::parse(&self.header(Header::SessionExpires).ok_or(HeaderFault::Missing)?.text())
     }
 
     /// The first header of this name.
