@@ -260,6 +260,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn where_the_stream_is_cut_does_not_matter(cuts in proptest::collection::vec(1_usize..9, 0..60)) {
             let stream = format!("{A}{B}{A}\r\n\r\n{A}");

@@ -112,7 +112,10 @@ impl Uri {
 
     /// The value of a URI parameter as written; `Some("")` for a flag.
     pub fn param(&self, name: &str) -> Option<&str> {
-        params::find(self.params_text(), name).map(Option::unwrap_or_default)
+        let mut pairs = params::pairs(self.params_text());
+        // A name may be written in escapes: `%6C%72` is `lr` (RFC 4475 section 3.1.1.3).
+        let found = pairs.find(|(key, _)| lex::unescape(key).eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.unwrap_or_default())
     }
 
     /// The URI parameters as written, from the first `;` on.

@@ -244,22 +244,27 @@ fn clean(text: &str) -> String {
     text.replace(['\r', '\n', '\0'], " ")
 }
 
-/// Turns what would end a line into a space.
+/// Turns CR and LF into spaces, and NUL in what we write ourselves; a copied quoted string may hold an
+/// escaped NUL (RFC 4475 section 3.1.1.2).
 struct CleanWriter<'a>(&'a mut Vec<u8>);
 
 impl CleanWriter<'_> {
     fn write_bytes(&mut self, bytes: &[u8]) {
-        if memchr::memchr3(b'\r', b'\n', 0, bytes).is_none() {
+        if memchr::memchr2(b'\r', b'\n', bytes).is_none() {
             self.0.extend_from_slice(bytes);
         } else {
-            self.0.extend(bytes.iter().map(|&b| if matches!(b, b'\r' | b'\n' | 0) { b' ' } else { b }));
+            self.0.extend(bytes.iter().map(|&b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
         }
     }
 }
 
 impl Write for CleanWriter<'_> {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.write_bytes(text.as_bytes());
+        if memchr::memchr3(b'\r', b'\n', 0, text.as_bytes()).is_none() {
+            self.0.extend_from_slice(text.as_bytes());
+        } else {
+            self.0.extend_from_slice(clean(text).as_bytes());
+        }
         Ok(())
     }
 }
