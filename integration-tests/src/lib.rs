@@ -1,1 +1,3 @@
 //! A world in virtual time, and the real process on loopback with real phones.
+
+pub mod world;

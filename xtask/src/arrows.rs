@@ -64,7 +64,7 @@ const HOUSE: &[Room] = &[
     },
     Room {
         name: "integration-tests",
-        imports: &["base", "sibai", "sip", "media", "phones", "test-store"],
+        imports: &["base", "sibai", "sip", "media", "pbx", "phones", "test-store"],
         pure: false,
     },
 ];

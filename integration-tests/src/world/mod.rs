@@ -1,0 +1,210 @@
+//! The World: carrier, seats, network, node and media engines in one thread of virtual time.
+//!
+//! The same `Node` and `Engine` that the process drives are driven here, without a socket. Everything
+//! random comes from one seed, so a run that fails can be had again.
+
+mod link;
+mod pbx_side;
+mod shadow;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::time::soonest;
+use base::{Entropy, Machine, Mono, Now, Timestamp};
+use media::Prompts;
+use pbx::Plan;
+use phones::{Event, Phone};
+
+pub use link::Link;
+use link::Network;
+pub use pbx_side::{PbxSide, Take};
+
+/// What a world is made of.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Lines, numbers, seats.
+    pub plan: Arc<Plan>,
+    /// What can be played.
+    pub prompts: Arc<Prompts>,
+    /// Extensions with their passwords.
+    pub users: Vec<(String, String)>,
+    /// The wall clock at the beginning.
+    pub at: Timestamp,
+    /// How bad the network is.
+    pub link: Link,
+    /// Media workers.
+    pub workers: usize,
+    /// Everything random comes from it.
+    pub seed: u64,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct World {
+    now: Now,
+    network: Network,
+    pbx: PbxSide,
+    phones: Vec<Phone>,
+    /// Who listens where.
+    places: BTreeMap<SocketAddr, usize>,
+    seen: Vec<(Mono, usize, Event)>,
+}
+
+/// Where Sibai listens.
+pub const SIBAI: &str = "127.0.0.1:5060";
+
+/// Where the trunk `local` of the shipped configuration is.
+pub const CARRIER: &str = "127.0.0.1:5080";
+
+impl World {
+    /// A world in which nothing has happened.
+    pub fn new(setting: Setting) -> Self {
+        let mut entropy = Entropy::from_number(setting.seed);
+        let now = Now { mono: Mono::ZERO + Duration::from_secs(1), wall: setting.at };
+        let network = Network::new(setting.link, entropy.fork());
+        Self {
+            now,
+            network,
+            pbx: PbxSide::new(&setting, entropy),
+            phones: Vec::new(),
+            places: BTreeMap::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Puts a phone (or carrier) into the world; the number by which it is known from then on.
+    pub fn add(&mut self, phone: Phone) -> usize {
+        let number = self.phones.len();
+        let setup = phone.setup();
+        self.places.insert(setup.local_sip, number);
+        for n in 0..setup.rtp_ports {
+            let mut address = setup.local_rtp;
+            address.set_port(address.port() + 2 * n);
+            self.places.insert(address, number);
+        }
+        self.phones.push(phone);
+        number
+    }
+
+    /// The moment.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// A phone.
+    pub fn phone(&self, number: usize) -> &Phone {
+        &self.phones[number]
+    }
+
+    /// The PBX and what it told.
+    pub fn pbx(&self) -> &PbxSide {
+        &self.pbx
+    }
+
+    /// The PBX, to be told something.
+    pub fn pbx_mut(&mut self) -> &mut PbxSide {
+        &mut self.pbx
+    }
+
+    /// How bad the network is from now on.
+    pub fn set_link(&mut self, link: Link) {
+        self.network.set_link(link);
+    }
+
+    /// What the phones saw, in order.
+    pub fn seen(&self) -> &[(Mono, usize, Event)] {
+        &self.seen
+    }
+
+    /// When a phone first saw something of this kind.
+    pub fn when(&self, phone: usize, kind: impl Fn(&Event) -> bool) -> Option<Mono> {
+        self.seen.iter().find(|(_, who, event)| *who == phone && kind(event)).map(|(at, ..)| *at)
+    }
+
+    /// Tells a phone to do something.
+    pub fn tell(&mut self, phone: usize, input: phones::Input) {
+        self.phones[phone].handle(self.now, input);
+        self.drain(phone);
+    }
+
+    /// Changes a phone from outside.
+    pub fn change(&mut self, phone: usize, change: impl FnOnce(&mut Phone)) {
+        change(&mut self.phones[phone]);
+    }
+
+    /// Lets `span` pass.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now.mono + span;
+        while let Some(at) = self.next().filter(|at| *at <= end) {
+            self.step(at);
+        }
+        self.now = self.now.later(end.since(self.now.mono));
+    }
+
+    /// Lets time pass until `done`, at most `span`; whether it came to that.
+    pub fn run_until(&mut self, span: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now.mono + span;
+        loop {
+            if done(self) {
+                return true;
+            }
+            let Some(at) = self.next().filter(|at| *at <= end) else {
+                self.now = self.now.later(end.since(self.now.mono));
+                return done(self);
+            };
+            self.step(at);
+        }
+    }
+
+    fn next(&self) -> Option<Mono> {
+        let phones = self.phones.iter().filter_map(Machine::deadline).min();
+        soonest(soonest(self.network.next(), self.pbx.deadline()), phones)
+    }
+
+    /// Moves to `at` and does everything that is due.
+    fn step(&mut self, at: Mono) {
+        if at > self.now.mono {
+            self.now = self.now.later(at.since(self.now.mono));
+        }
+        let now = self.now;
+        while let Some(letter) = self.network.arrived(now.mono) {
+            match self.places.get(&letter.to).copied() {
+                Some(phone) => {
+                    let input = if letter.to == self.phones[phone].setup().local_sip {
+                        phones::Input::Sip { source: letter.from, bytes: letter.bytes }
+                    } else {
+                        phones::Input::Rtp { at: letter.to, source: letter.from, bytes: letter.bytes }
+                    };
+                    self.phones[phone].handle(now, input);
+                    self.drain(phone);
+                }
+                None => self.pbx.receive(now, letter, &mut self.network),
+            }
+        }
+        for phone in 0..self.phones.len() {
+            if self.phones[phone].deadline().is_some_and(|due| due <= now.mono) {
+                self.phones[phone].expire(now);
+                self.drain(phone);
+            }
+        }
+        self.pbx.expire(now, &mut self.network);
+    }
+
+    fn drain(&mut self, phone: usize) {
+        while let Some(output) = self.phones[phone].poll() {
+            match output {
+                phones::Output::SendSip { to, bytes } => {
+                    let from = self.phones[phone].setup().local_sip;
+                    self.network.post(self.now.mono, from, to, bytes);
+                }
+                phones::Output::SendRtp { from, to, bytes } => {
+                    self.network.post(self.now.mono, from, to, bytes);
+                }
+                phones::Output::Saw { event, .. } => self.seen.push((self.now.mono, phone, event)),
+            }
+        }
+    }
+}

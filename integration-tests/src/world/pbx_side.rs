@@ -1,0 +1,329 @@
+//! The PBX in the World: one node, its media engines, ports without sockets, recordings in memory.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use base::g711::Law;
+use base::time::soonest;
+use base::{Cause, Entropy, LegId, Machine, Mono, Name, Now, RecordingId};
+use media::{Command, Engine, Port, Sink, Tapped};
+use sibai::node::{Finished, Input, Node, Output, Setup};
+use sip::seam::{Directory, Flow, Input as SipInput, Limits, Transport, Trunk, User};
+use sip::{Carriage, Message};
+
+use super::link::{Letter, Network};
+use super::shadow::Shadow;
+use super::{CARRIER, SIBAI, Setting};
+
+/// A recording as it was tapped.
+#[derive(Clone, Debug)]
+pub struct Take {
+    /// What the brain said of it.
+    pub record: pbx::seam::Record,
+    /// Every packet, in the order of arrival.
+    pub packets: Vec<Tapped>,
+    /// Consent at its end, once it ended.
+    pub ended: Option<pbx::Consent>,
+}
+
+/// The PBX and everything that it told.
+#[derive(Debug)]
+pub struct PbxSide {
+    node: Node,
+    engines: Vec<Engine>,
+    legs: BTreeMap<LegId, (usize, SocketAddr)>,
+    ports: BTreeMap<SocketAddr, (LegId, Port)>,
+    next_port: u16,
+    finished: Vec<Finished>,
+    told: Vec<(Mono, base::CallId, pbx::seam::Told)>,
+    takes: BTreeMap<RecordingId, Take>,
+    faults: Vec<String>,
+    /// SIP messages that the node wrote, for judges that want to read them all.
+    written: u64,
+    shadow: Option<Shadow>,
+    chance: Entropy,
+    /// One in so many inputs a clone is taken; 0: never.
+    clone_every: u64,
+}
+
+impl PbxSide {
+    pub(super) fn new(setting: &Setting, mut entropy: Entropy) -> Self {
+        let chance = entropy.fork();
+        let node = Node::new(Setup {
+            directory: directory(setting),
+            limits: Limits::default(),
+            plan: Arc::clone(&setting.plan),
+            codecs: vec![Law::A, Law::Mu],
+            workers: setting.workers,
+            entropy,
+        });
+        let engines = (0..setting.workers).map(|_| Engine::new(Arc::clone(&setting.prompts))).collect();
+        Self {
+            node,
+            engines,
+            legs: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            next_port: 20_000,
+            finished: Vec::new(),
+            told: Vec::new(),
+            takes: BTreeMap::new(),
+            faults: Vec::new(),
+            written: 0,
+            shadow: None,
+            chance,
+            clone_every: 0,
+        }
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Calls that are over.
+    pub fn finished(&self) -> &[Finished] {
+        &self.finished
+    }
+
+    /// What happened in calls.
+    pub fn told(&self) -> &[(Mono, base::CallId, pbx::seam::Told)] {
+        &self.told
+    }
+
+    /// Recordings.
+    pub fn takes(&self) -> &BTreeMap<RecordingId, Take> {
+        &self.takes
+    }
+
+    /// What must never happen and did.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    /// Media legs that are open.
+    pub fn open_legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// SIP messages that the node wrote.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// From now on one in so many inputs is followed by a clone for a while.
+    pub fn clone_now_and_then(&mut self, every: u64) {
+        self.clone_every = every;
+    }
+
+    /// Tells the node something, at once.
+    pub fn tell(&mut self, now: Now, input: Input) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        self.handle(now, Some(input), &mut outputs);
+        outputs
+    }
+
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let engines = self.engines.iter().filter_map(Engine::deadline).min();
+        soonest(self.node.deadline(), engines)
+    }
+
+    pub(super) fn expire(&mut self, now: Now, network: &mut Network) {
+        if self.node.deadline().is_some_and(|at| at <= now.mono) {
+            self.think(now, None, network);
+        }
+        for worker in 0..self.engines.len() {
+            if self.engines[worker].deadline().is_some_and(|at| at <= now.mono) {
+                self.media(now, network, worker, |engine, out| engine.tick(now, out));
+            }
+        }
+    }
+
+    pub(super) fn receive(&mut self, now: Now, letter: Letter, network: &mut Network) {
+        let Letter { from, to, mut bytes } = letter;
+        if to == address(SIBAI) {
+            let flow = flow(from);
+            let message = Message::parse(bytes.into(), Carriage::Datagram);
+            self.think(now, Some(Input::Sip(SipInput::Received { flow, message })), network);
+        } else if let Some((leg, port)) = self.ports.get(&to).copied() {
+            let Some((worker, _)) = self.legs.get(&leg).copied() else { return };
+            self.media(now, network, worker, |engine, out| engine.receive(now, leg, port, from, &mut bytes, out));
+        }
+    }
+
+    fn think(&mut self, now: Now, input: Option<Input>, network: &mut Network) {
+        let mut outputs = Vec::new();
+        self.handle(now, input, &mut outputs);
+        for output in outputs {
+            self.carry_out(now, output, network);
+        }
+    }
+
+    fn handle(&mut self, now: Now, input: Option<Input>, outputs: &mut Vec<Output>) {
+        if self.shadow.is_none() && self.clone_every > 0 && self.chance.below(self.clone_every) == 0 {
+            self.shadow = Some(Shadow::of(&self.node, FOLLOWED));
+        }
+        let copy = self.shadow.is_some().then(|| input.clone());
+        match input {
+            Some(input) => self.node.handle(now, input),
+            None => self.node.expire(now),
+        }
+        while let Some(output) = self.node.poll() {
+            outputs.push(output);
+        }
+        if self.node.deadline().is_some_and(|at| at <= now.mono) && copy.is_none() {
+            self.node.expire(now);
+            while let Some(output) = self.node.poll() {
+                outputs.push(output);
+            }
+        }
+        if let (Some(shadow), Some(input)) = (&mut self.shadow, copy)
+            && !shadow.follow(now, input, outputs)
+        {
+            self.shadow = None;
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, output: Output, network: &mut Network) {
+        match output {
+            Output::Send { flow, bytes } => {
+                self.written += 1;
+                network.post(now.mono, flow.local, flow.remote, bytes.to_vec());
+            }
+            Output::Open { worker, leg, address, ssrc } => self.open(now, network, worker, leg, address, ssrc),
+            Output::Media { worker, command } => {
+                let closing = if let Command::Close { leg } = &command { Some(*leg) } else { None };
+                self.media(now, network, worker, |engine, out| engine.command(now, command, out));
+                if let Some((_, rtp)) = closing.and_then(|leg| self.legs.remove(&leg)) {
+                    self.ports.remove(&rtp);
+                    self.ports.remove(&above(rtp));
+                }
+            }
+            Output::Record { record, .. } => {
+                let take = Take { record: *record.clone(), packets: Vec::new(), ended: None };
+                if self.takes.insert(record.recording, take).is_some() {
+                    self.faults.push(format!("recording {} begun twice", record.recording));
+                }
+            }
+            Output::EndRecording { recording, consent } => match self.takes.get_mut(&recording) {
+                Some(take) if take.ended.is_none() => take.ended = Some(consent),
+                _ => self.faults.push(format!("recording {recording} ended without having begun")),
+            },
+            Output::Finished(finished) => self.finished.push(*finished),
+            Output::Tell { call, what } => self.told.push((now.mono, call, what)),
+            Output::Fault { leg, what } => self.faults.push(format!("panic at {leg:?}: {what}")),
+            Output::Refused { .. } | Output::TrunkUp { .. } | Output::Registered { .. } => {}
+        }
+    }
+
+    fn open(
+        &mut self,
+        now: Now,
+        network: &mut Network,
+        worker: usize,
+        leg: LegId,
+        local: IpAddr,
+        ssrc: u32,
+    ) {
+        let rtp = SocketAddr::new(local, self.next_port);
+        // Round and round through a range that is larger than any run needs at once.
+        self.next_port = if self.next_port >= 29_998 { 20_000 } else { self.next_port + 2 };
+        self.legs.insert(leg, (worker, rtp));
+        self.ports.insert(rtp, (leg, Port::Rtp));
+        self.ports.insert(above(rtp), (leg, Port::Rtcp));
+        self.media(now, network, worker, |engine, out| engine.command(now, Command::Open { leg, ssrc }, out));
+        let bound = Input::Bound { leg, rtp: rtp.port(), rtcp: rtp.port() + 1 };
+        self.think(now, Some(bound), network);
+    }
+
+    fn media(&mut self, now: Now, network: &mut Network, worker: usize, deed: impl FnOnce(&mut Engine, &mut Out)) {
+        let mut out = Out::default();
+        deed(&mut self.engines[worker], &mut out);
+        for (leg, port, to, bytes) in out.sent {
+            let Some((_, rtp)) = self.legs.get(&leg) else {
+                self.faults.push(format!("{leg} sent without a port"));
+                continue;
+            };
+            let from = if port == Port::Rtp { *rtp } else { above(*rtp) };
+            network.post(now.mono, from, to, bytes);
+        }
+        for packet in out.tapped {
+            match self.takes.get_mut(&packet.recording) {
+                Some(take) if take.ended.is_none() => take.packets.push(packet),
+                Some(_) => {}
+                None => self.faults.push(format!("a packet of {} before its row", packet.recording)),
+            }
+        }
+        for event in out.told {
+            self.think(now, Some(Input::Media(event)), network);
+        }
+    }
+
+    /// Ends everything, as a stop does.
+    pub fn end_all(&mut self, now: Now) -> Vec<Output> {
+        self.tell(now, Input::EndAll(Cause::EngineStopped))
+    }
+}
+
+#[derive(Default)]
+struct Out {
+    sent: Vec<(LegId, Port, SocketAddr, Vec<u8>)>,
+    told: Vec<media::Event>,
+    tapped: Vec<Tapped>,
+}
+
+impl Sink for Out {
+    fn send(&mut self, leg: LegId, port: Port, to: SocketAddr, bytes: &[u8]) {
+        self.sent.push((leg, port, to, bytes.to_vec()));
+    }
+
+    fn tell(&mut self, event: media::Event) {
+        self.told.push(event);
+    }
+
+    fn tap(&mut self, packet: &Tapped) {
+        self.tapped.push(*packet);
+    }
+}
+
+fn directory(setting: &Setting) -> Directory {
+    use sip::digest::{Algorithm, ha1};
+    let users = setting.users.iter().map(|(user, password)| {
+        let ha1 = vec![(Algorithm::Md5, ha1(Algorithm::Md5, user, REALM, password))];
+        (Name::from(user.as_str()), User { ha1 })
+    });
+    let trunks = setting.plan.trunks.keys().map(|name| Trunk {
+        name: name.clone(),
+        sources: vec![base::PeerMatch::Address(address(CARRIER))],
+        target: Some(flow(address(CARRIER))),
+        host: CARRIER.to_owned(),
+        credentials: None,
+    });
+    Directory {
+        realm: REALM.to_owned(),
+        algorithms: vec![vec![Algorithm::Md5]],
+        users: Arc::new(users.collect()),
+        trunks: trunks.collect(),
+        public_address: None,
+        local_networks: vec!["127.0.0.0/8".parse().unwrap_or_else(|text| panic!("{text}"))],
+    }
+}
+
+fn flow(remote: SocketAddr) -> Flow {
+    Flow { transport: Transport::Udp, local: address(SIBAI), remote, connection: None, listener: 0 }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn above(mut address: SocketAddr) -> SocketAddr {
+    address.set_port(address.port() + 1);
+    address
+}
+
+/// The digest realm of the World.
+const REALM: &str = "sibai";
+
+/// Inputs for which a clone is followed.
+const FOLLOWED: u32 = 40;
