@@ -451,7 +451,7 @@ fn follows(line: &Line, step: &Step, flows: &mut Vec<Name>) -> Ahead {
                 _ => Ahead::Further,
             }
         }
-        Verb::Goto(flow) if flows.contains(flow) => Ahead::NoMenu,
+        Verb::Goto(flow) if flows.contains(flow) || flows.len() >= MOST_FLOWS_AHEAD => Ahead::NoMenu,
         Verb::Goto(flow) => {
             flows.push(flow.clone());
             match line.flows.get(flow).map(|steps| follow_all(line, steps, flows)) {
@@ -474,6 +474,9 @@ fn follow_all(line: &Line, steps: &[Step], flows: &mut Vec<Name>) -> Ahead {
 
 /// Steps and menu prompts of one visit: more is an endless menu, which would hold a line for ever.
 pub const MOST_STEPS: u32 = 200;
+
+/// How many flows the question "may a menu follow?" looks into; it is asked at every key.
+const MOST_FLOWS_AHEAD: usize = 32;
 
 /// Keys kept for the next menu: no menu tree is deeper, and a caller cannot make us hoard.
 const MOST_KEPT_KEYS: usize = 16;
