@@ -1,5 +1,15 @@
 //! Media as machines: SDP, RTP, RTCP, G.711, DTMF, prompts, tones, bridges, taps. No sockets.
 #![forbid(unsafe_code)]
 
+pub mod dtmf;
+pub mod engine;
 pub mod prompts;
+pub mod reception;
+pub mod rtcp;
+pub mod rtp;
+pub mod sdp;
 pub mod seam;
+pub mod tone;
+
+pub use engine::Engine;
+pub use sdp::{Negotiation, SdpFault};

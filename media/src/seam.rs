@@ -256,4 +256,4 @@ pub trait Sink {
 }
 
 /// No RTP for this long on a leg that should send is told as `Event::Silent` (reliability.md 5, row 5).
-pub const SILENCE: Duration = Duration::from_secs(60);
+pub const SILENCE: Duration = Duration::from_mins(1);
