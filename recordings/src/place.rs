@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use base::{RecordingId, Timestamp};
 use jiff::tz::TimeZone;
@@ -28,6 +28,16 @@ pub(crate) fn part_file(folder: &Path, id: RecordingId) -> PathBuf {
 pub(crate) fn sealed_name(id: RecordingId, started: Timestamp) -> String {
     let day = started.to_zoned(TimeZone::UTC).date();
     format!("{:04}/{:02}/{:02}/{id}.wav", day.year(), day.month(), day.day())
+}
+
+/// The path of a file that the catalog names; refuses a name that would lead out of the folder.
+pub(crate) fn inside(folder: &Path, name: &str) -> io::Result<PathBuf> {
+    let name = Path::new(name);
+    if name.components().all(|part| matches!(part, Component::Normal(_))) {
+        Ok(folder.join(name))
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "the file's name leads out of the folder"))
+    }
 }
 
 /// Removes a file; `false` when there was none.

@@ -157,11 +157,12 @@ impl Segment {
 
     /// Uses a hole before the packet to come closer to the arrival again.
     fn heal(&mut self, packet: &PacketRecord, end: i64) {
-        let hole = self.position(packet.rtp_ts) - end;
-        if self.bias > 0 && hole >= HEALING_HOLE {
-            let shift = hole.min(self.bias);
+        let position = self.position(packet.rtp_ts);
+        let (hole, early) = (position - end, position - samples(packet.arrival_us));
+        if self.bias > 0 && early > 0 && hole >= HEALING_HOLE {
+            let shift = hole.min(early);
             self.position -= shift;
-            self.bias -= shift;
+            self.bias = early - shift;
         }
     }
 }

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use base::g711::Law;
-use base::{CallId, PhoneNumber, RecordingId};
 use proptest::prelude::*;
 
 use crate::seal::seal;
 use crate::spool::{PacketRecord, SpoolWriter};
-use crate::{Consent, Facts, Kind, Side};
+use crate::testing::facts;
+use crate::{Facts, Side};
 
 /// A packet of a simulated side: its payload says which packet it is.
 #[derive(Clone, Debug)]
@@ -76,23 +76,6 @@ pub(super) fn side_of(block: &[[i16; 2]], side: Side) -> Option<u16> {
         assert_eq!(frame[channel], expected, "packet {index} is not whole at sample {i}");
     }
     Some(index)
-}
-
-pub(super) fn facts(n: u128) -> Facts {
-    Facts {
-        recording: RecordingId::from_u128(n),
-        call: CallId::from_u128(1000 + n),
-        line: "huaning".into(),
-        number: PhoneNumber::normalise("400-555-0100").unwrap(),
-        caller: PhoneNumber::normalise("13912345678"),
-        queue: Some("after_sales".into()),
-        seat: Some("li_na".into()),
-        kind: Kind::Call,
-        consent: Consent::NoticeGiven,
-        started: "2026-10-12T10:00:00+08:00".parse().unwrap(),
-        caller_law: Law::A,
-        seat_law: Law::Mu,
-    }
 }
 
 /// Writes a spool in order of arrival, ended by its last packet.

@@ -122,7 +122,6 @@ fn sample(slot: Option<i32>) -> i16 {
     slot.and_then(|value| i16::try_from(value).ok()).unwrap_or(0)
 }
 
-
 const SPEC: hound::WavSpec = hound::WavSpec {
     channels: 2,
     sample_rate: 8000,

@@ -5,28 +5,10 @@ use std::io::Write;
 use std::path::Path;
 
 use base::g711::Law;
-use base::{CallId, PhoneNumber};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Consent, Facts, Kind};
-
-fn facts(n: u128) -> Facts {
-    Facts {
-        recording: RecordingId::from_u128(n),
-        call: CallId::from_u128(7),
-        line: "huaning".into(),
-        number: PhoneNumber::normalise("4005550100").unwrap(),
-        caller: None,
-        queue: None,
-        seat: Some("王伟".into()),
-        kind: Kind::Call,
-        consent: Consent::NoticeGiven,
-        started: "2026-10-12T10:00:00+08:00".parse().unwrap(),
-        caller_law: Law::A,
-        seat_law: Law::A,
-    }
-}
+use crate::testing::facts;
 
 fn packet(i: u32) -> PacketRecord {
     PacketRecord {
