@@ -39,6 +39,8 @@ pub struct Call {
     pub(crate) session: Session,
     pub(crate) stream: Stream,
     pub(crate) digits: String,
+    /// As callee: the headers of the INVITE, names in lower case.
+    pub(crate) invite: Vec<(String, String)>,
     pub(crate) answered: Option<Mono>,
     /// As callee: the INVITE to answer, and how we behave.
     pub(crate) reply: Option<u64>,
@@ -110,6 +112,11 @@ impl Call {
     /// Its Call-ID.
     pub fn call_id(&self) -> &str {
         &self.dialog.call_id
+    }
+
+    /// As callee: a header of the INVITE, by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.invite.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// The keys that arrived, in order.

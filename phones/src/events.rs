@@ -159,6 +159,11 @@ pub enum Event {
         /// P-Asserted-Identity, when there is one.
         asserted: Option<String>,
     },
+    /// A call came in while as many as allowed were live: 486.
+    TurnedAway {
+        /// Whole From value without parameters.
+        from: String,
+    },
     /// The peer rings (180 and other provisional answers without SDP, above 100).
     Ringing(u16),
     /// The peer sends sound before it answers.

@@ -437,7 +437,7 @@ mod tests {
         let mut entropy = Entropy::from_number(7);
         let addresses: [SocketAddr; 2] = ["1.1.1.1:10".parse().unwrap(), "2.2.2.2:20".parse().unwrap()];
         let [a, b] = addresses.map(|local| {
-            let mut stream = Stream::new(local, Duration::from_secs(60), true, &mut entropy);
+            let mut stream = Stream::new(local, Duration::from_mins(1), true, &mut entropy);
             stream.accept(&[Codec::Pcma], Some(101));
             let other = if local == addresses[0] { addresses[1] } else { addresses[0] };
             stream.agree(Some(other), Codec::Pcma, Some(101), true);

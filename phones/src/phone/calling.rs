@@ -79,6 +79,7 @@ impl Phone {
             session: Session::new(session, self.setup.codecs.clone(), self.setup.dtmf_type),
             stream,
             digits: String::new(),
+            invite: Vec::new(),
             answered: None,
             reply: None,
             behaviour: None,

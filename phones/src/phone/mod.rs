@@ -320,7 +320,16 @@ impl Phone {
         let matching = |no: &&CallNo| self.calls.get(no).is_some_and(|c| c.stream.remote() == Some(source));
         // Before the answer is known a lone call takes what comes (RFC 3264 §5.1: be ready upon offering).
         let lone = if let [only] = users { Some(only) } else { None };
-        let Some(&no) = users.iter().find(matching).or(lone) else { return };
+        let late = |call: &Call| {
+            call.stage == Stage::Ended && call.stream.local() == at && call.stream.remote() == Some(source)
+        };
+        let no = match (users.iter().find(matching), lone) {
+            (Some(no), _) => *no,
+            // What was under way when its call ended is nobody's.
+            (None, Some(_)) if self.calls.values().any(late) => return,
+            (None, Some(no)) => *no,
+            (None, None) => return,
+        };
         let Some(call) = self.calls.get_mut(&no) else { return };
         for told in call.stream.hear(now.mono, source, bytes) {
             match told {

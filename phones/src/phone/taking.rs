@@ -23,6 +23,7 @@ impl Phone {
             return self.reply(now, id, code, header, None);
         }
         if self.live_calls() >= self.setup.calls_at_once {
+            self.saw(now, None, Event::TurnedAway { from: read.from.name_addr.clone() });
             return self.reply(now, id, 486, Vec::new(), None);
         }
         let dialog = Dialog {
@@ -62,6 +63,7 @@ impl Phone {
         }
         if let Some(call) = self.calls.get_mut(&no) {
             call.reply = Some(id);
+            call.invite.clone_from(&read.headers);
             call.behaviour = Some(behaviour);
         }
         self.reply(now, id, 100, Vec::new(), None);
