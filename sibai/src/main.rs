@@ -1,3 +1,9 @@
 //! The `sibai` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    sibai::command::run(sibai::command::Arguments::parse())
+}

@@ -212,7 +212,7 @@ impl PbxSide {
             Output::Finished(finished) => self.finished.push(*finished),
             Output::Tell { call, what } => self.told.push((now.mono, call, what)),
             Output::Fault { leg, what } => self.faults.push(format!("panic at {leg:?}: {what}")),
-            Output::Refused { .. } | Output::TrunkUp { .. } | Output::Registered { .. } => {}
+            Output::Refused { .. } | Output::Standing(_) | Output::TrunkUp { .. } | Output::Registered { .. } => {}
         }
     }
 

@@ -76,6 +76,8 @@ pub struct Control {
 pub enum News {
     /// A call is over.
     Finished(Box<node::Finished>),
+    /// A call is up, or something about it changed: its record as it would end now.
+    Standing(Box<pbx::CallRecord>),
     /// Something happened in a call.
     Told {
         /// The call.
@@ -166,6 +168,7 @@ impl Control {
                     self.recorder.send(recorder::Input::End { recording, consent, now });
                 }
                 Output::Finished(finished) => (self.news)(News::Finished(finished)),
+                Output::Standing(record) => (self.news)(News::Standing(record)),
                 Output::Tell { call, what } => {
                     tracing::info!(%call, ?what, "call");
                     (self.news)(News::Told { call, what });

@@ -107,6 +107,8 @@ pub enum Output {
     },
     /// A call is over: write its CDR.
     Finished(Box<Finished>),
+    /// A call is up, or something about it changed: its record as it would end now.
+    Standing(Box<pbx::CallRecord>),
     /// For the log, the demo and later events.
     Tell {
         /// The call.

@@ -44,6 +44,7 @@ impl Node {
                 self.out.push_back(Output::EndRecording { recording, consent });
             }
             Order::Finished(record) => self.finishing.finish(now, record, &mut self.out),
+            Order::Standing(record) => self.out.push_back(Output::Standing(record)),
             Order::Tell { call, what } => self.out.push_back(Output::Tell { call, what }),
         }
     }

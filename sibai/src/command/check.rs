@@ -1,0 +1,20 @@
+//! `sibai check DIR`: every fault at once.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use jiff::civil::DateTime;
+
+use crate::config;
+
+/// Prints the faults; 1 when the configuration cannot be served.
+pub(super) fn check(folder: &Path, at: Option<DateTime>) -> ExitCode {
+    let today = at.map_or_else(|| jiff::Zoned::now().date(), DateTime::date);
+    if !folder.is_dir() {
+        eprintln!("sibai: there is no folder {}", folder.display());
+        return ExitCode::FAILURE;
+    }
+    let loaded = config::load(folder, today);
+    print!("{}", config::report(&loaded));
+    if loaded.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

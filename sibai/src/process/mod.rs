@@ -1,0 +1,454 @@
+//! The whole process: everything bound, opened, recovered and started in this order, and stopped in the
+//! opposite one.
+
+mod banner;
+mod directory;
+mod news;
+mod tasks;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use base::{Cause, Entropy};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use media::Prompts;
+use pbx::Plan;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::config::{Engine, Loaded};
+use crate::drive::clock::Clock;
+use crate::drive::control::{self, Control, News};
+use crate::drive::net::{Bound, Listener, Receivers};
+use crate::drive::ports::PortPool;
+use crate::drive::recorder::{self, Recorder};
+use crate::drive::sealer::{Sealer, policy};
+use crate::drive::worker::{self, Worker};
+use crate::metrics::Metrics;
+use crate::node::{self, Node, Setup};
+use crate::store::{Extension, Journal, NewSecrets, Progress, Store};
+
+/// How a process differs from what its configuration says.
+#[derive(Debug)]
+pub struct Options {
+    /// Database and recordings.
+    pub data: PathBuf,
+    /// Where the wall clock begins, in the first line's time zone.
+    pub at: Option<DateTime>,
+    /// Listen on free ports of the configured addresses, as the demo and tests do.
+    pub free_ports: bool,
+}
+
+/// A running Sibai.
+pub struct Process {
+    engine: Engine,
+    plan: Arc<Plan>,
+    clock: Clock,
+    runtime: Option<Runtime>,
+    control: control::Sender,
+    control_thread: Option<JoinHandle<()>>,
+    recorder_thread: Option<JoinHandle<()>>,
+    receivers: Option<Receivers>,
+    journal_done: Option<tokio::task::JoinHandle<Progress>>,
+    store: Store,
+    listeners: Vec<Listener>,
+    api: SocketAddr,
+    secrets: NewSecrets,
+    metrics: Arc<Metrics>,
+    ready: Arc<AtomicBool>,
+    stop_api: watch::Sender<bool>,
+    news: Option<Receiver<News>>,
+    /// Kept so that no second process works in the same data folder.
+    _lock: std::fs::File,
+}
+
+impl Process {
+    /// Starts everything, or says in one sentence what stands in the way; then nothing is left behind.
+    pub fn start(loaded: Loaded, options: Options) -> anyhow::Result<Self> {
+        let (engine, plan, prompts) = ready_made(&loaded)?;
+        let clock = clock(&engine, &plan, options.at)?;
+        let bound = bind(&engine, options.free_ports)?;
+        let api = bind_api(&engine, options.free_ports)?;
+        let lock = lock(&options.data)?;
+        let folder = options.data.join(&engine.recordings.folder);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("the recordings folder {} cannot be made", folder.display()))?;
+        let runtime = runtime()?;
+        let policies: Arc<BTreeMap<_, _>> =
+            Arc::new(plan.lines.iter().map(|(id, line)| (id.clone(), policy(line))).collect());
+        let (store, secrets) = runtime.block_on(async {
+            let store = Store::open(&engine.database.url, &options.data).await?;
+            let secrets = store.provision(&Extension::all(&plan.extensions), clock.wall()).await?;
+            tasks::recover(&store, &folder, &policies, clock.now()).await?;
+            anyhow::Ok((store, secrets))
+        })?;
+        let parts = Parts {
+            engine,
+            plan,
+            prompts,
+            clock,
+            bound,
+            api,
+            folder,
+            policies,
+            store,
+            secrets,
+            lock,
+            runtime,
+        };
+        parts.assemble()
+    }
+
+    /// SIP addresses, in the order of the configuration.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// The API's address.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
+    /// What was made at this start and can be told only now.
+    pub fn secrets(&self) -> &NewSecrets {
+        &self.secrets
+    }
+
+    /// What happens, for whoever wants to show it; only once.
+    pub fn news(&mut self) -> Option<Receiver<News>> {
+        self.news.take()
+    }
+
+    /// Both clocks.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// What a person needs to know at the start.
+    pub fn banner(&self) -> String {
+        banner::text(self)
+    }
+
+    /// Waits for SIGTERM, SIGINT or SIGHUP.
+    pub fn wait_for_signal(&self) {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Some(runtime) = &self.runtime else { return };
+        runtime.block_on(async {
+            let waits = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+            let [Ok(mut terminate), Ok(mut interrupt)] = waits else { return };
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+    }
+
+    /// Takes no new calls, lets live ones end within `limit`, ends the rest, seals, and stops.
+    pub fn drain(mut self, limit: Duration) -> anyhow::Result<()> {
+        tracing::info!(limit = limit.as_secs(), "draining: no new calls");
+        self.ready.store(false, Ordering::Relaxed);
+        self.control.send(control::Input::Node(node::Input::Drain));
+        if !self.idle_within(limit) {
+            tracing::warn!("calls are still up; they are ended");
+            self.control.send(control::Input::Node(node::Input::EndAll(Cause::EngineStopped)));
+            self.idle_within(LAST_WORDS);
+        }
+        self.stop()
+    }
+
+    fn idle_within(&self, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while self.metrics.calls_active.load(Ordering::Relaxed) > 0 {
+            if Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+        true
+    }
+
+    fn stop(&mut self) -> anyhow::Result<()> {
+        self.control.send(control::Input::Stop);
+        for thread in [self.control_thread.take(), self.recorder_thread.take()].into_iter().flatten() {
+            if thread.join().is_err() {
+                bail!("a thread panicked; see the log");
+            }
+        }
+        if let Some(receivers) = self.receivers.take() {
+            receivers.stop();
+        }
+        let _ = self.stop_api.send(true);
+        let (Some(runtime), Some(journal)) = (self.runtime.take(), self.journal_done.take()) else {
+            return Ok(());
+        };
+        let done = runtime.block_on(async {
+            let done = tokio::time::timeout(JOURNAL_WITHIN, journal).await;
+            self.store.close().await;
+            done
+        });
+        runtime.shutdown_timeout(LAST_WORDS);
+        match done {
+            Ok(Ok(progress)) if progress.refused == 0 => Ok(()),
+            Ok(Ok(progress)) => bail!("{} entries were not written; see the log", progress.refused),
+            _ => bail!("the journal was not written to its end; the next start recovers what it can"),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.control_thread.is_some() {
+            let _ = self.stop();
+        }
+    }
+}
+
+/// Everything that can fail has been done; what is left is to start the threads.
+struct Parts {
+    engine: Engine,
+    plan: Arc<Plan>,
+    prompts: Arc<Prompts>,
+    clock: Clock,
+    bound: Bound,
+    api: std::net::TcpListener,
+    folder: PathBuf,
+    policies: Arc<BTreeMap<base::Name, recordings::retention::Policy>>,
+    store: Store,
+    secrets: NewSecrets,
+    lock: std::fs::File,
+    runtime: Runtime,
+}
+
+impl Parts {
+    fn assemble(self) -> anyhow::Result<Process> {
+        let Self { engine, plan, prompts, clock, bound, api, folder, policies, store, secrets, lock, runtime } =
+            self;
+        let metrics = Arc::new(Metrics::default());
+        let mut entropy = Entropy::from_seed(seed()?);
+        let _guard = runtime.enter();
+        let (journal, journal_done) = Journal::start(store.clone(), crate::store::journal::Patience::default());
+        let (control_in, control_inbox) = control::channel();
+        let (recorder_in, recorder_inbox) = recorder::channel();
+        let workers = workers();
+        let (taps, rings): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| rtrb::RingBuffer::new(ring(plan.limits.max_calls, workers))).unzip();
+        let pool = PortPool::new(engine.rtp.ports.0, engine.rtp.ports.1, entropy.fork());
+        let pool = Arc::new(Mutex::new(pool));
+        let hands = (0..).zip(taps).map(|(number, tap)| {
+            Worker::start(worker::Setup {
+                number,
+                clock,
+                ports: Arc::clone(&pool),
+                prompts: Arc::clone(&prompts),
+                control: control_in.clone(),
+                tap,
+                metrics: Arc::clone(&metrics),
+            })
+        });
+        let hands = hands.collect::<std::io::Result<Vec<_>>>().context("media workers")?;
+        let sealer = Sealer {
+            folder: folder.clone(),
+            journal: journal.clone(),
+            policies: Arc::clone(&policies),
+            metrics: Arc::clone(&metrics),
+        };
+        let keep_free = engine.recordings.keep_free;
+        let recorder = Recorder::new(
+            clock,
+            folder.clone(),
+            keep_free,
+            rings,
+            recorder_in.clone(),
+            sealer,
+            runtime.handle().clone(),
+            Arc::clone(&metrics),
+        );
+        let listeners = bound.addresses.clone();
+        let users = runtime.block_on(store.users(&Extension::all(&plan.extensions)))?;
+        let directory = directory::directory(&engine, &listeners, users);
+        let node = Node::new(Setup {
+            directory,
+            limits: sip::seam::Limits::default(),
+            plan: Arc::clone(&plan),
+            codecs: engine.rtp.codecs.clone(),
+            workers,
+            entropy,
+        });
+        let (net, receivers) =
+            bound.start(&control_in, runtime.handle(), &metrics).context("listeners")?;
+        let (tell, news) = channel();
+        let thread = Control {
+            node,
+            clock,
+            net,
+            workers: hands,
+            recorder: recorder_in,
+            news: news::desk(journal, tell, Arc::clone(&metrics), clock),
+            metrics: Arc::clone(&metrics),
+        };
+        let control_thread = spawn("control", move || thread.run(&control_inbox))?;
+        let recorder_thread = spawn("recorder", move || recorder.run(&recorder_inbox))?;
+        let ready = Arc::new(AtomicBool::new(true));
+        let (stop_api, stopping) = watch::channel(false);
+        let api_address = api.local_addr()?;
+        let background = tasks::Background {
+            store: store.clone(),
+            folder,
+            policies,
+            clock,
+            metrics: Arc::clone(&metrics),
+            ready: Arc::clone(&ready),
+            engine: engine.clone(),
+            listeners: listeners.clone(),
+            plan: Arc::clone(&plan),
+            control: control_in.clone(),
+        };
+        background.start(&runtime, api, stopping)?;
+        Ok(Process {
+            engine,
+            plan,
+            clock,
+            runtime: Some(runtime),
+            control: control_in,
+            control_thread: Some(control_thread),
+            recorder_thread: Some(recorder_thread),
+            receivers: Some(receivers),
+            journal_done: Some(journal_done),
+            store,
+            listeners,
+            api: api_address,
+            secrets,
+            metrics,
+            ready,
+            stop_api,
+            news: Some(news),
+            _lock: lock,
+        })
+    }
+}
+
+fn ready_made(loaded: &Loaded) -> anyhow::Result<(Engine, Arc<Plan>, Arc<Prompts>)> {
+    let (Some(engine), Some(plan)) = (loaded.engine.clone(), loaded.plan.clone()) else {
+        bail!("the configuration has faults:\n{}", crate::config::report(loaded));
+    };
+    let mut prompts = Prompts::default();
+    for file in &loaded.prompt_files {
+        let extension = file.path.rsplit('.').next().unwrap_or_default();
+        let bytes = loaded.read(&file.path).with_context(|| format!("the prompt {} cannot be read", file.path))?;
+        let prompt = media::prompts::load(&bytes, extension)
+            .with_context(|| format!("the prompt {} cannot be played", file.path))?;
+        prompts.insert(file.line.clone(), file.prompt.clone(), prompt);
+    }
+    Ok((engine, plan, Arc::new(prompts)))
+}
+
+/// `--at` is refused where a carrier could be: hours and retention of real calls follow the real clock.
+fn clock(engine: &Engine, plan: &Plan, at: Option<DateTime>) -> anyhow::Result<Clock> {
+    let Some(at) = at else { return Ok(Clock::system()) };
+    if !engine.all_trunks_on_loopback() {
+        bail!("--at is for trying out: a trunk is not on loopback");
+    }
+    let zone = plan.lines.values().next().and_then(|line| TimeZone::get(&line.timezone).ok());
+    let wall = at.to_zoned(zone.unwrap_or(TimeZone::UTC)).context("--at")?.timestamp();
+    tracing::warn!(%wall, "the wall clock is shifted by --at");
+    Ok(Clock::starting_at(wall))
+}
+
+fn bind(engine: &Engine, free_ports: bool) -> anyhow::Result<Bound> {
+    let wanted: Vec<Listener> = engine
+        .sip
+        .listen
+        .iter()
+        .map(|listener| {
+            let mut address = listener.address;
+            if free_ports {
+                address.set_port(0);
+            }
+            Listener { transport: listener.transport, address }
+        })
+        .collect();
+    Bound::bind(&wanted).map_err(|(listener, error)| {
+        let transport = format!("{:?}", listener.transport).to_lowercase();
+        anyhow::anyhow!("cannot listen for SIP on {transport}://{}: {error}", listener.address)
+    })
+}
+
+fn bind_api(engine: &Engine, free_ports: bool) -> anyhow::Result<std::net::TcpListener> {
+    let mut address = engine.api.listen;
+    if free_ports {
+        address.set_port(0);
+    }
+    let listener = std::net::TcpListener::bind(address)
+        .with_context(|| format!("cannot listen for the API on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Two processes in one data folder would finish each other's recordings.
+fn lock(data: &std::path::Path) -> anyhow::Result<std::fs::File> {
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+    let path = data.join("lock");
+    let file = std::fs::File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => bail!("another sibai works in the data folder {}", data.display()),
+    }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name("runtime")
+        .enable_all()
+        .build()
+        .context("runtime")
+}
+
+fn spawn(name: &str, live: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(live).with_context(|| format!("thread {name}"))
+}
+
+fn seed() -> anyhow::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system has no entropy: {error}"))?;
+    Ok(seed)
+}
+
+/// Half the cores, at least one, at most eight (media.md 1).
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 8))
+}
+
+/// Two seconds of both legs of every call that may be up, shared by the workers.
+fn ring(max_calls: u32, workers: usize) -> usize {
+    let packets = max_calls as usize * 2 * 50 * 2;
+    (packets / workers).clamp(SMALLEST_RING, LARGEST_RING)
+}
+
+
+/// Some calls' worth, so that a small cap does not make a small hiccup a gap.
+const SMALLEST_RING: usize = 2_000;
+
+/// 17 MB a worker; more calls than that need a faster disk, not a longer ring.
+const LARGEST_RING: usize = 32_768;
+
+/// API, store and streams together need little; media and control have threads of their own.
+const RUNTIME_THREADS: usize = 2;
+
+/// After `EndAll`, for the BYEs and the last packets.
+const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// For the last rows of the journal.
+const JOURNAL_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often a drain looks whether all calls are over.
+const LOOK: Duration = Duration::from_millis(20);

@@ -1,0 +1,44 @@
+//! The desk between the control thread and the rest: gauges, the journal, and whoever listens.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+
+use base::CallId;
+use pbx::seam::Told;
+
+use crate::drive::clock::Clock;
+use crate::drive::control::News;
+use crate::metrics::Metrics;
+use crate::store::{Entry, Journal, rows};
+
+/// What the control thread calls with its news; it never waits.
+pub(super) fn desk(
+    journal: Journal,
+    listener: Sender<News>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+) -> Box<dyn FnMut(News) + Send> {
+    let mut calls: HashMap<CallId, ()> = HashMap::new();
+    Box::new(move |news| {
+        match &news {
+            News::Told { call, what: Told::Arrived { .. } } => {
+                calls.insert(*call, ());
+            }
+            News::Finished(finished) => {
+                calls.remove(&finished.record.call);
+                metrics.count_call(finished.record.cause);
+                journal.note(Entry::CallEnded(Box::new(rows::call_row(&finished.record, &finished.quality))));
+            }
+            News::Standing(record) => {
+                journal.note(Entry::CallOpened { call: Box::new(rows::open_call(record)), at: clock.wall() });
+            }
+            News::Told { .. } | News::Registered { .. } => {}
+        }
+        metrics.calls_active.store(calls.len() as u64, Ordering::Relaxed);
+        metrics.journal_waiting.store(journal.waiting() as u64, Ordering::Relaxed);
+        // Nobody has to listen.
+        let _ = listener.send(news);
+    })
+}

@@ -1,0 +1,133 @@
+//! What runs beside the calls: recovery at the start, then the API, the sweeper, and fresh passwords.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Context;
+use base::{Name, Now};
+use pbx::Plan;
+use recordings::retention::Policy;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::directory::directory;
+use crate::api::{self, ApiState};
+use crate::config::Engine;
+use crate::drive::clock::Clock;
+use crate::drive::control;
+use crate::drive::net::Listener;
+use crate::metrics::Metrics;
+use crate::node;
+use crate::store::{Extension, Store};
+
+/// Finishes what an earlier process left: recordings are sealed, calls that were up get their record.
+pub(super) async fn recover(
+    store: &Store,
+    folder: &Path,
+    policies: &BTreeMap<Name, Policy>,
+    now: Now,
+) -> anyhow::Result<()> {
+    let recovered = recordings::recovery::recover(store.writer(), folder, policies, now.wall)
+        .await
+        .context("recordings of an earlier run could not be recovered")?;
+    for recording in &recovered {
+        tracing::warn!(recording = %recording.recording, call = %recording.call, "an interrupted recording was finished");
+    }
+    let lost = store.close_lost(now.wall).await.context("calls of an earlier run could not be closed")?;
+    if lost > 0 {
+        tracing::warn!(lost, "calls were up when the process died");
+    }
+    Ok(())
+}
+
+/// What the tasks need.
+pub(super) struct Background {
+    pub store: Store,
+    pub folder: PathBuf,
+    pub policies: Arc<BTreeMap<Name, Policy>>,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    pub ready: Arc<AtomicBool>,
+    pub engine: Engine,
+    pub listeners: Vec<Listener>,
+    pub plan: Arc<Plan>,
+    pub control: control::Sender,
+}
+
+impl Background {
+    /// Starts them; they end with the runtime.
+    pub fn start(
+        self,
+        runtime: &Runtime,
+        api: std::net::TcpListener,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<()> {
+        let _guard = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(api).context("API")?;
+        let clock = self.clock;
+        let router = api::router(ApiState {
+            store: self.store.clone(),
+            folder: self.folder.clone(),
+            metrics: Arc::clone(&self.metrics),
+            ready: Arc::clone(&self.ready),
+            clock,
+        });
+        runtime.spawn(api::serve(listener, router, stopping));
+        let this = Arc::new(self);
+        runtime.spawn(Arc::clone(&this).sweep());
+        runtime.spawn(this.refresh_passwords());
+        Ok(())
+    }
+
+    /// Deletes what is due; a jump of the wall clock pauses it (reliability.md F14).
+    async fn sweep(self: Arc<Self>) {
+        let mut last = self.clock.now();
+        loop {
+            let now = self.clock.now();
+            match recordings::sweep::sweep(self.store.writer(), &self.folder, last, now, PER_SWEEP).await {
+                Ok(report) if report.deleted > 0 || report.failed > 0 => {
+                    tracing::info!(deleted = report.deleted, failed = report.failed, "swept");
+                }
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "sweeper"),
+            }
+            last = now;
+            tokio::time::sleep(SWEEP_EVERY).await;
+        }
+    }
+
+    /// `sibai seat password` writes to the database; the endpoint learns of it here.
+    async fn refresh_passwords(self: Arc<Self>) {
+        let mut known = self.store.secrets_version().await.unwrap_or_default();
+        loop {
+            tokio::time::sleep(LOOK_FOR_PASSWORDS).await;
+            let Ok(version) = self.store.secrets_version().await else { continue };
+            if version == known {
+                continue;
+            }
+            match self.store.users(&Extension::all(&self.plan.extensions)).await {
+                Ok(users) => {
+                    known = version;
+                    let directory = Box::new(directory(&self.engine, &self.listeners, users));
+                    let control = self.control.clone();
+                    let input = control::Input::Node(node::Input::Directory(directory));
+                    let _ = tokio::task::spawn_blocking(move || control.send(input)).await;
+                    tracing::info!("seat passwords were changed");
+                }
+                Err(error) => tracing::error!(%error, "seat passwords"),
+            }
+        }
+    }
+}
+
+/// Deletion happens within a day of being due (line-language.md 5.7, rule 9); an hour is well within.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// So many at a time, so that a wrong clock or policy is noticed before all is gone.
+const PER_SWEEP: u32 = 500;
+
+/// "Takes it within seconds".
+const LOOK_FOR_PASSWORDS: Duration = Duration::from_secs(2);
