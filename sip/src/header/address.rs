@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::HeaderFault;
 use super::params::{self, Params};
-use super::uri::{self, Uri};
+use super::uri::{Parts, Uri};
 use crate::lex;
 
 /// A display name, a URI and the header's own parameters (RFC 3261 section 20.10).
@@ -27,9 +27,12 @@ impl Address {
     /// Reads one address; a list is split before.
     pub fn parse(text: &str) -> Result<Self, HeaderFault> {
         let pieces = Pieces::scan(text).ok_or(HeaderFault::Malformed)?;
-        let display = (!pieces.display.is_empty()).then(|| lex::unquote(pieces.display).into_owned());
-        let params = Params::parse(pieces.params).ok_or(HeaderFault::Malformed)?;
-        Ok(Self { display: display.filter(|name| !name.is_empty()), uri: Uri::parse(pieces.uri)?, params })
+        let display = lex::unquote(pieces.display);
+        Ok(Self {
+            display: (!display.is_empty()).then(|| display.into_owned()),
+            uri: Uri::scanned(pieces.uri, pieces.parts),
+            params: Params::scanned(pieces.params),
+        })
     }
 
     /// The same address under a display name.
@@ -96,6 +99,7 @@ pub enum Contacts {
 pub(crate) struct Pieces<'a> {
     display: &'a str,
     uri: &'a str,
+    parts: Parts,
     params: &'a str,
 }
 
@@ -103,28 +107,29 @@ impl<'a> Pieces<'a> {
     /// Cuts `text`; `None` when it is no address.
     pub(crate) fn scan(text: &'a str) -> Option<Self> {
         let text = lex::trim(text);
-        let pieces = match lex::find_outside(text, b'<').ok().flatten() {
+        let (display, uri, params) = match lex::find_outside(text, b'<').ok()? {
             Some(open) => Self::bracketed(text, open)?,
             None => Self::bare(text)?,
         };
-        (uri::is_uri(pieces.uri) && params::scan(pieces.params)).then_some(pieces)
+        let parts = Parts::scan(uri)?;
+        params::scan(params).then_some(Self { display, uri, parts, params })
     }
 
-    fn bracketed(text: &'a str, open: usize) -> Option<Self> {
+    fn bracketed(text: &'a str, open: usize) -> Option<(&'a str, &'a str, &'a str)> {
         let (display, rest) = text.split_at(open);
         let close = memchr::memchr(b'>', rest.as_bytes())?;
         let display = lex::trim(display);
         is_display(display).then_some(())?;
-        Some(Self { display, uri: rest.get(1..close)?, params: lex::trim(rest.get(close + 1..)?) })
+        Some((display, rest.get(1..close)?, lex::trim(rest.get(close + 1..)?)))
     }
 
     /// Without brackets the parameters are the header's, and the URI may hold neither `?` nor `,`
     /// (RFC 3261 section 20; RFC 4475 section 3.1.2.13).
-    fn bare(text: &'a str) -> Option<Self> {
+    fn bare(text: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
         let end = memchr::memchr(b';', text.as_bytes()).unwrap_or(text.len());
         let (uri, params) = text.split_at(end);
         let uri = lex::trim(uri);
-        (memchr::memchr2(b'?', b',', uri.as_bytes()).is_none()).then_some(Self { display: "", uri, params })
+        memchr::memchr2(b'?', b',', uri.as_bytes()).is_none().then_some(("", uri, params))
     }
 }
 

@@ -183,7 +183,8 @@ struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {
     fn of(text: &'a str) -> Result<Self, HeaderFault> {
-        let (scheme, rest) = lex::trim(text).split_once(lex::is_lws).ok_or(HeaderFault::Malformed)?;
+        let text = lex::trim(text);
+        let (scheme, rest) = text.split_at(lex::find_lws(text).ok_or(HeaderFault::Malformed)?);
         if !scheme.eq_ignore_ascii_case("Digest") {
             return Err(HeaderFault::Malformed);
         }

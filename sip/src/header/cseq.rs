@@ -19,7 +19,7 @@ impl CSeq {
     /// Reads `1 INVITE`.
     pub fn parse(text: &str) -> Result<Self, HeaderFault> {
         let text = lex::trim(text);
-        let (number, method) = text.split_once(lex::is_lws).ok_or(HeaderFault::Malformed)?;
+        let (number, method) = text.split_at(lex::find_lws(text).ok_or(HeaderFault::Malformed)?);
         let method = lex::trim(method);
         let number = lex::number(number).ok_or(HeaderFault::Malformed)?;
         if !lex::is_token(method.as_bytes()) {

@@ -18,6 +18,11 @@ impl Params {
         scan(text).then(|| Self { text: text.to_owned() })
     }
 
+    /// Of text that [`scan`] has found to be well formed.
+    pub(crate) fn scanned(text: &str) -> Self {
+        Self { text: text.to_owned() }
+    }
+
     /// Each name with its value as written (quotes kept); a flag has none.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         pairs(&self.text)
@@ -107,27 +112,17 @@ const fn is_bare(byte: u8) -> bool {
 /// Whether `text` is a well-formed run of parameters. One `;` may trail, as some phones write it; an empty
 /// parameter may not (RFC 4475 section 3.1.2.1).
 pub(crate) fn scan(text: &str) -> bool {
-    let mut rest = lex::trim(text);
-    while let Some(tail) = rest.strip_prefix(';') {
-        let tail = lex::trim(tail);
-        if tail.is_empty() {
-            return true;
-        }
-        let Some((pair, next)) = first(tail) else { return false };
-        if !well_formed(pair) {
-            return false;
-        }
-        rest = next;
-    }
-    rest.is_empty()
+    let mut pairs = pairs(text);
+    let all_named = pairs.by_ref().all(|(name, _)| !name.is_empty());
+    all_named && lex::trim(pairs.rest).is_empty()
 }
 
-/// The name and the value of each parameter in `text`, trimmed.
+/// The name and the value of each parameter in `text`; ends at the first thing that is no parameter.
 pub(crate) fn pairs(text: &str) -> Pairs<'_> {
     Pairs { rest: text }
 }
 
-/// The iterator of [`pairs`].
+/// The iterator of [`pairs`]; `rest` is what could not be read.
 pub(crate) struct Pairs<'a> {
     rest: &'a str,
 }
@@ -136,18 +131,35 @@ impl<'a> Iterator for Pairs<'a> {
     type Item = (&'a str, Option<&'a str>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let tail = lex::trim(self.rest).strip_prefix(';')?;
-            let Some((pair, next)) = first(tail) else {
-                self.rest = "";
-                return None;
-            };
-            self.rest = next;
-            let pair = lex::trim(pair);
-            if !pair.is_empty() {
-                return Some(split(pair));
-            }
+        let text = self.rest;
+        let bytes = text.as_bytes();
+        let semicolon = skip_lws(bytes, 0);
+        if bytes.get(semicolon) != Some(&b';') {
+            return None;
         }
+        let start = skip_lws(bytes, semicolon + 1);
+        if start == bytes.len() {
+            self.rest = "";
+            return None;
+        }
+        let end = skip(bytes, start, |b| lex::is_plain_byte(b) && b != b'=');
+        let mut at = skip_lws(bytes, end);
+        let mut value = None;
+        if bytes.get(at) == Some(&b'=') {
+            let from = skip_lws(bytes, at + 1);
+            let to = match bytes.get(from) {
+                Some(b'"') => lex::end_of_quoted(bytes, from).ok().filter(|&to| to <= bytes.len())?,
+                _ => skip(bytes, from, lex::is_plain_byte),
+            };
+            value = Some(text.get(from..to)?);
+            at = skip_lws(bytes, to);
+        }
+        // Another parameter must follow, or nothing.
+        if !matches!(bytes.get(at), None | Some(b';')) {
+            return None;
+        }
+        self.rest = text.get(at..)?;
+        Some((text.get(start..end)?, value))
     }
 }
 
@@ -156,43 +168,15 @@ pub(crate) fn find<'a>(text: &'a str, name: &str) -> Option<Option<&'a str>> {
     pairs(text).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// The first parameter of `tail` and the rest from the next `;` on.
-fn first(tail: &str) -> Option<(&str, &str)> {
-    let bytes = tail.as_bytes();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' => at = lex::end_of_quoted(bytes, at).ok()?,
-            b';' => break,
-            _ => at += 1,
-        }
-    }
-    Some((tail.get(..at)?, tail.get(at..)?))
+fn skip_lws(bytes: &[u8], at: usize) -> usize {
+    skip(bytes, at, lex::is_lws_byte)
 }
 
-fn split(pair: &str) -> (&str, Option<&str>) {
-    match memchr::memchr(b'=', pair.as_bytes()) {
-        Some(at) => {
-            let (name, value) = pair.split_at(at);
-            (lex::trim(name), Some(lex::trim(value.get(1..).unwrap_or(""))))
-        }
-        None => (pair, None),
+fn skip(bytes: &[u8], mut at: usize, belongs: impl Fn(u8) -> bool) -> usize {
+    while bytes.get(at).is_some_and(|&b| belongs(b)) {
+        at += 1;
     }
-}
-
-fn well_formed(pair: &str) -> bool {
-    let (name, value) = split(lex::trim(pair));
-    let plain =
-        |text: &str| !text.bytes().any(|b| lex::is_lws_byte(b) || matches!(b, b'"' | b'<' | b'>' | b','));
-    let named = !name.is_empty() && plain(name);
-    let valued = value.is_none_or(|value| {
-        if value.starts_with('"') {
-            lex::end_of_quoted(value.as_bytes(), 0) == Ok(value.len())
-        } else {
-            plain(value)
-        }
-    });
-    named && valued
+    at
 }
 
 #[cfg(test)]

@@ -47,6 +47,11 @@ impl Uri {
         Ok(Self { text: text.to_owned(), parts })
     }
 
+    /// Of text that has been scanned.
+    pub(crate) fn scanned(text: &str, parts: Parts) -> Self {
+        Self { text: text.to_owned(), parts }
+    }
+
     /// A sip URI of these parts: `user` is escaped, an IPv6 `host` gets its brackets.
     pub fn sip(user: Option<&str>, host: &str, port: Option<u16>) -> Result<Self, HeaderFault> {
         let mut text = String::with_capacity(16 + host.len());
@@ -239,8 +244,9 @@ pub(crate) fn host(text: &str) -> Option<Host<'_>> {
 
 /// Splits `host:port`, IPv6 in brackets; the port must be a number when the colon stands.
 pub(crate) fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let from = if text.starts_with('[') { text.find(']')? } else { 0 };
-    let (name, port) = match text.get(from..)?.find(':') {
+    let bytes = text.as_bytes();
+    let from = if bytes.first() == Some(&b'[') { memchr::memchr(b']', bytes)? } else { 0 };
+    let (name, port) = match memchr::memchr(b':', bytes.get(from..)?) {
         Some(colon) => {
             let (name, port) = text.split_at(from + colon);
             (name, Some(lex::number(lex::trim(port.get(1..)?))?))
@@ -248,7 +254,16 @@ pub(crate) fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
         None => (text, None),
     };
     let name = lex::trim(name);
-    host(name).map(|_| (name, port))
+    is_host(name).then_some((name, port))
+}
+
+fn is_host(text: &str) -> bool {
+    if text.starts_with('[') { host(text).is_some() } else { is_name(text) }
+}
+
+/// What a host name may consist of; `_` is none of the RFC's, but stands in real names.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
 }
 
 fn digits(uri: &Uri) -> impl Iterator<Item = u8> {
@@ -286,7 +301,7 @@ fn same_headers(a: Option<&str>, b: Option<&str>) -> bool {
 
 /// Where the parts lie in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Parts {
+pub(crate) struct Parts {
     scheme: Scheme,
     user: Option<(u32, u32)>,
     password: Option<(u32, u32)>,
@@ -296,20 +311,20 @@ struct Parts {
     headers: Option<(u32, u32)>,
 }
 
-/// Whether `text` is a URI, without keeping anything.
-pub(crate) fn is_uri(text: &str) -> bool {
-    Parts::scan(text).is_some()
-}
-
 /// Whether `text` may stand in a request line: a URI without headers (RFC 3261 section 19.1.1).
 pub(crate) fn is_request_uri(text: &str) -> bool {
     Parts::scan(text).is_some_and(|parts| parts.headers.is_none())
 }
 
 impl Parts {
-    fn scan(text: &str) -> Option<Self> {
+    /// Finds the parts of `text`; `None` when it is no URI.
+    pub(crate) fn scan(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        if bytes.iter().any(|&b| b <= b' ' || b == 0x7f || matches!(b, b'<' | b'>' | b'"')) {
+        // Without a way out of the loop it is done sixteen bytes at a time.
+        let bad = bytes
+            .iter()
+            .fold(false, |bad, &b| bad | (b <= b' ') | (b == 0x7f) | (b == b'<') | (b == b'>') | (b == b'"'));
+        if bad {
             return None;
         }
         let colon = memchr::memchr(b':', bytes)?;
@@ -358,7 +373,7 @@ impl Parts {
             }
         }
         let tail = text.get(at..)?;
-        let host_end = at + tail.find([';', '?']).unwrap_or(tail.len());
+        let host_end = at + memchr::memchr2(b';', b'?', tail.as_bytes()).unwrap_or(tail.len());
         let (host, port) = host_and_port(text.get(at..host_end)?)?;
         self.host = span(at, at + host.len());
         self.port = port;
@@ -367,7 +382,7 @@ impl Parts {
 
     fn scan_tel(mut self, text: &str, start: usize) -> Option<Self> {
         let tail = text.get(start..)?;
-        let end = start + tail.find(';').unwrap_or(tail.len());
+        let end = start + memchr::memchr(b';', tail.as_bytes()).unwrap_or(tail.len());
         if end == start {
             return None;
         }

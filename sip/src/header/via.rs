@@ -87,7 +87,7 @@ impl Via {
             transport: ViaTransport::from_name(pieces.transport),
             host: pieces.host.to_owned(),
             port: pieces.port,
-            params: Params::parse(pieces.params).ok_or(HeaderFault::Malformed)?,
+            params: Params::scanned(pieces.params),
         })
     }
 
@@ -161,17 +161,23 @@ pub(crate) struct Pieces<'a> {
 impl<'a> Pieces<'a> {
     /// Cuts `text`; white space may stand round each `/` and each `:` (RFC 4475 section 3.1.1.1).
     pub(crate) fn scan(text: &'a str) -> Option<Self> {
-        let (name, rest) = lex::trim(text).split_once('/')?;
-        let (version, rest) = rest.split_once('/')?;
+        let (name, rest) = cut(lex::trim(text))?;
+        let (version, rest) = cut(rest)?;
         let named = lex::trim(name).eq_ignore_ascii_case("SIP") && lex::trim(version) == "2.0";
         let rest = lex::trim(rest);
-        let (transport, rest) = rest.split_at(rest.find(lex::is_lws)?);
+        let (transport, rest) = rest.split_at(lex::find_lws(rest)?);
         let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
         let (sent_by, params) = rest.split_at(end);
         let (host, port) = uri::host_and_port(lex::trim(sent_by))?;
         let sound = named && lex::is_token(transport.as_bytes()) && params::scan(params);
         sound.then_some(Self { transport, host, port, params: lex::trim(params) })
     }
+}
+
+/// Round the first `/`.
+fn cut(text: &str) -> Option<(&str, &str)> {
+    let at = memchr::memchr(b'/', text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ impl Message {
 
     /// All Contacts, or `*`.
     pub fn contacts(&self) -> Result<Contacts, HeaderFault> {
-        if self.header(Header::Contact).is_some_and(|value| value.text().trim() == "*") {
+        if self.header(Header::Contact).is_some_and(|value| value.raw == b"*") {
             return Ok(Contacts::All);
         }
         self.addresses(Header::Contact).map(Contacts::List)
@@ -196,14 +196,18 @@ impl Message {
 
     /// Whether a list header names this token, in any case.
     pub fn lists_token(&self, header: Header, token: &str) -> bool {
-        self.list(header).iter().any(|listed| listed.eq_ignore_ascii_case(token))
+        let listed = |value: Value<'_>| {
+            lex::elements(&value.text())
+                .any(|listed| listed.is_ok_and(|text| text.eq_ignore_ascii_case(token)))
+        };
+        self.headers(header).any(listed)
     }
 
     /// A header that is one number: Max-Forwards, Expires, Min-Expires, Min-SE, RSeq …
     pub fn number(&self, header: Header) -> Result<u32, HeaderFault> {
         let value = self.header(header).ok_or(HeaderFault::Missing)?.text();
         // Min-SE and Retry-After may carry parameters, and Retry-After a comment.
-        let end = value.find([';', '(']).unwrap_or(value.len());
+        let end = memchr::memchr2(b';', b'(', value.as_bytes()).unwrap_or(value.len());
         let digits = lex::trim(value.get(..end).unwrap_or(""));
         lex::number(digits).ok_or(HeaderFault::Malformed)
     }
@@ -344,7 +348,7 @@ impl<'a> Value<'a> {
     /// As text: folds become spaces (RFC 3261 section 7.3.1), bytes that are not UTF-8 the replacement
     /// character.
     pub fn text(self) -> Cow<'a, str> {
-        let text = String::from_utf8_lossy(self.raw);
+        let text = lex::lossy(self.raw);
         if memchr::memchr2(b'\r', b'\n', self.raw).is_none() {
             return text;
         }

@@ -188,10 +188,8 @@ impl Header {
             20 => &[("P-Preferred-Identity", Self::PPreferredIdentity)],
             _ => &[],
         };
-        candidates
-            .iter()
-            .find(|(text, _)| name.eq_ignore_ascii_case(text.as_bytes()))
-            .map_or(Self::Extension, |&(_, header)| header)
+        let is_it = |text: &str| name == text.as_bytes() || name.eq_ignore_ascii_case(text.as_bytes());
+        candidates.iter().find(|(text, _)| is_it(text)).map_or(Self::Extension, |&(_, header)| header)
     }
 
     /// The header of this compact letter (RFC 3261 section 7.3.3 and the registry).

@@ -107,14 +107,15 @@ fn logical_line(bytes: &[u8], at: usize) -> (Span, usize) {
 fn header_line(bytes: &[u8], line: Span) -> Option<Line> {
     let (start, end) = (line.start as usize, line.end as usize);
     let text = bytes.get(start..end)?;
-    let colon = memchr::memchr(b':', text)?;
-    let (name, value) = (text.get(..colon)?, text.get(colon + 1..)?);
+    let name_length = text.iter().position(|&b| !lex::is_token_byte(b))?;
+    let name = text.get(..name_length)?;
     // White space may stand between name and colon, not before the name (RFC 3261 section 7.3.1).
-    let name_length = name.iter().rposition(|&b| !lex::is_lws_byte(b))? + 1;
-    let name = name.get(..name_length)?;
-    if !lex::is_token(name) {
+    let gap = text.get(name_length..)?.iter().position(|&b| !lex::is_lws_byte(b))?;
+    let colon = name_length + gap;
+    if name.is_empty() || text.get(colon) != Some(&b':') {
         return None;
     }
+    let value = text.get(colon + 1..)?;
     let (from, to) = lex::trimmed(value);
     let base = start + colon + 1;
     Some(Line {
@@ -217,26 +218,26 @@ struct Seen {
 impl Seen {
     fn check(&mut self, line: &Line, raw: &[u8]) -> Result<(), Flaw> {
         let flaw = Flaw::Header(line.header);
-        let text = String::from_utf8_lossy(raw);
+        let read = || lex::lossy(raw);
         let sound = match line.header {
             Header::Via => {
                 self.via = true;
-                every(&text, |hop| via::Pieces::scan(hop).is_some())
+                every(&read(), |hop| via::Pieces::scan(hop).is_some())
             }
-            Header::From => once(&mut self.from)? && address::Pieces::scan(&text).is_some(),
-            Header::To => once(&mut self.to)? && address::Pieces::scan(&text).is_some(),
-            Header::CallId => once(&mut self.call_id)? && is_call_id(&text),
+            Header::From => once(&mut self.from)? && address::Pieces::scan(&read()).is_some(),
+            Header::To => once(&mut self.to)? && address::Pieces::scan(&read()).is_some(),
+            Header::CallId => once(&mut self.call_id)? && is_call_id(raw),
             Header::CSeq => {
-                let number = CSeq::parse(&text).map_err(|_| flaw)?;
+                let number = CSeq::parse(&read()).map_err(|_| flaw)?;
                 if self.cseq.replace(number).is_some() {
                     return Err(Flaw::Repeated);
                 }
                 true
             }
-            Header::MaxForwards => once(&mut self.max_forwards)? && lex::number::<u32>(&text).is_some(),
+            Header::MaxForwards => once(&mut self.max_forwards)? && lex::number::<u32>(&read()).is_some(),
             Header::ContentType => once(&mut self.content_type)?,
-            Header::Contact => text.trim() == "*" || every(&text, |one| address::Pieces::scan(one).is_some()),
-            Header::Route | Header::RecordRoute => every(&text, |one| address::Pieces::scan(one).is_some()),
+            Header::Contact => raw == b"*" || every(&read(), |one| address::Pieces::scan(one).is_some()),
+            Header::Route | Header::RecordRoute => every(&read(), |one| address::Pieces::scan(one).is_some()),
             _ => true,
         };
         if sound { Ok(()) } else { Err(flaw) }
@@ -253,8 +254,8 @@ fn every(text: &str, sound: impl Fn(&str) -> bool) -> bool {
     lex::elements(text).all(|element| element.is_ok_and(&sound))
 }
 
-fn is_call_id(text: &str) -> bool {
-    !text.is_empty() && !text.bytes().any(|b| lex::is_lws_byte(b) || b.is_ascii_control())
+fn is_call_id(raw: &[u8]) -> bool {
+    !raw.is_empty() && !raw.iter().any(|&b| b <= b' ' || b == 0x7f)
 }
 
 /// Where the body ends (RFC 3261 section 18.3).
