@@ -15,7 +15,7 @@ use base::{RecordingId, Timestamp};
 use sqlx::{AnyConnection, AssertSqlSafe};
 
 use crate::facts::{Consent, Facts};
-use crate::retention::Verdict;
+use crate::retention::{Policy, Verdict};
 use crate::seal::Sealed;
 use crate::words::words;
 pub(crate) use list::in_state;
@@ -155,6 +155,16 @@ pub async fn saved(
         .await?
         .rows_affected();
     if changed == 1 { Ok(()) } else { Err(refusal(conn, id).await?) }
+}
+
+/// What follows sealing: the policy's verdict on the row, then `saved`. Once this is committed the spool may
+/// go ([`crate::spool::remove`]). Returns the row as it is now.
+pub async fn settle(conn: &mut AnyConnection, sealed: &Sealed, policy: &Policy) -> Result<Row, StoreError> {
+    let id = sealed.recording;
+    let row = find(conn, id).await?.ok_or(StoreError::NoSuch(id))?;
+    let verdict = policy.verdict(&row.subject(sealed.ended));
+    saved(conn, id, sealed, &verdict).await?;
+    find(conn, id).await?.ok_or(StoreError::NoSuch(id))
 }
 
 /// A spool without an end record is an interrupted recording if the call's end was never noted either;

@@ -11,13 +11,13 @@ use std::path::Path;
 use base::{CallId, Name, RecordingId, Timestamp};
 use sqlx::AnyPool;
 
-use crate::catalog::{self, Row, State, StoreError};
+use crate::catalog::{self, Row, State, StoreError, settle};
 use crate::facts::{Consent, Facts};
 use crate::fuse::Fuse;
 use crate::place;
-use crate::retention::{Policy, Subject};
+use crate::retention::Policy;
 use crate::seal::{self, SealError};
-use crate::spool::{SpoolError, SpoolReader};
+use crate::spool::{self, SpoolError, SpoolReader};
 
 /// A recording that recovery had to touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +104,10 @@ fn spools(folder: &Path) -> io::Result<Vec<RecordingId>> {
             place::remove_if_there(&path)?;
         } else if kind == Some(place::SPOOL) {
             let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
-            match id {
-                Some(id) => ids.push(id),
-                None => tracing::warn!(file = %path.display(), "not a spool of ours, left alone"),
+            if let Some(id) = id {
+                ids.push(id);
+            } else {
+                tracing::warn!(file = %path.display(), "not a spool of ours, left alone");
             }
         }
     }
@@ -138,7 +139,7 @@ async fn finish(
         State::Saved if !whole(folder, &row) => {}
         State::Saved | State::Deleting | State::Deleted => {
             fuse.step()?;
-            crate::spool::remove(folder, id)?;
+            spool::remove(folder, id)?;
             return Ok(None);
         }
     }
@@ -148,14 +149,11 @@ async fn finish(
         Err(SealError::TooLong) => return nothing_heard(pool, folder, &row, "spool_senseless", fuse).await,
         Err(error) => return Err(error.into()),
     };
+    fuse.step()?;
+    let row = settle(&mut *pool.acquire().await?, &sealed, &policy_of(&row.line)).await?;
+    fuse.step()?;
+    spool::remove(folder, id)?;
     let ended = row.ended.unwrap_or(sealed.ended);
-    let verdict = policy_of(&facts.line).verdict(&Subject::of(&facts, row.consent, ended));
-    fuse.step()?;
-    let mut tx = pool.begin().await?;
-    catalog::saved(&mut tx, id, &sealed, &verdict).await?;
-    tx.commit().await?;
-    fuse.step()?;
-    crate::spool::remove(folder, id)?;
     Ok(Some(Recovered { recording: id, call: row.call, ended, outcome: Outcome::Saved }))
 }
 
@@ -175,14 +173,12 @@ async fn headless(
     fuse: &mut Fuse,
 ) -> Result<Option<Recovered>, RecoveryError> {
     tracing::warn!(recording = %id, "a spool without a header holds nothing; removed");
-    match row {
-        Some(row) => nothing_heard(pool, folder, &row, "spool_unreadable", fuse).await,
-        None => {
-            fuse.step()?;
-            crate::spool::remove(folder, id)?;
-            Ok(None)
-        }
+    if let Some(row) = row {
+        return nothing_heard(pool, folder, &row, "spool_unreadable", fuse).await;
     }
+    fuse.step()?;
+    spool::remove(folder, id)?;
+    Ok(None)
 }
 
 async fn nothing_heard(
@@ -197,7 +193,7 @@ async fn nothing_heard(
         State::Saved | State::Deleting | State::Deleted => None,
     };
     fuse.step()?;
-    crate::spool::remove(folder, row.id)?;
+    spool::remove(folder, row.id)?;
     Ok(outcome)
 }
 

@@ -130,8 +130,7 @@ pub async fn reapply(pool: &AnyPool, line: &Name, policy: &Policy) -> Result<u64
         let Some(last) = rows.last() else { return Ok(changed) };
         after = Some(last.id);
         for row in &rows {
-            let Some(subject) = row.subject() else { continue };
-            let verdict = policy.verdict(&subject);
+            let verdict = policy.verdict(&row.subject(row.started));
             changed += sqlx::query(
                 "UPDATE recordings SET rule = $2, keep = $3, delete_after = $4 \
                  WHERE id = $1 AND state = 'saved' AND delete_after > $4",
@@ -289,7 +288,7 @@ fn remove_all(folder: &Path, row: &Row) -> io::Result<bool> {
 }
 
 /// A wall clock that gains or loses more than this against the monotonic one was set, not drifting.
-const LARGEST_JUMP: Duration = Duration::from_secs(5 * 60);
+const LARGEST_JUMP: Duration = Duration::from_mins(5);
 
 const SWEEPER: &str = "sweeper";
 /// The rule's name in the ledger for a deletion by hand.

@@ -5,9 +5,9 @@ use std::path::Path;
 use base::g711::Law;
 use base::{CallId, Period, PhoneNumber, RecordingId, Timestamp};
 
+use crate::facts::{Consent, Facts, Kind, Side};
 use crate::retention::Policy;
 use crate::spool::{PacketRecord, SpoolWriter};
-use crate::{Consent, Facts, Kind, Side};
 
 pub(crate) fn facts(n: u128) -> Facts {
     Facts {

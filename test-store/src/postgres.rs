@@ -178,7 +178,7 @@ fn postgres_user() -> Option<(u32, u32)> {
 }
 
 /// On a loaded machine a start takes seconds.
-const LONGEST_START: Duration = Duration::from_secs(60);
+const LONGEST_START: Duration = Duration::from_mins(1);
 
 /// A server that may lose everything needs no disk.
 const SETTINGS: &[&str] = &[

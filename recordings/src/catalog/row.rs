@@ -78,16 +78,16 @@ pub struct Row {
 }
 
 impl Row {
-    /// What a policy looks at; `None` while the call has no end.
-    pub fn subject(&self) -> Option<Subject> {
-        Some(Subject {
+    /// What a policy looks at; `ended` where the end of the call was never noted.
+    pub fn subject(&self, ended: Timestamp) -> Subject {
+        Subject {
             number: self.number.clone(),
             queue: self.queue.clone(),
             seat: self.seat.clone(),
             kind: self.kind,
             consent: self.consent,
-            ended: self.ended?,
-        })
+            ended: self.ended.unwrap_or(ended),
+        }
     }
 
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {

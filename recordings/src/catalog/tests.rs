@@ -82,7 +82,7 @@ fn the_end_of_a_call_is_one_commit_or_nothing() {
         let mut tx = store.pool.begin().await.unwrap();
         end(&mut tx, facts.recording, facts.started, Consent::None).await.unwrap();
         tx.rollback().await.unwrap();
-        let row = find(&mut *store.pool.acquire().await.unwrap(), facts.recording).await.unwrap().unwrap();
+        let row = find(&mut store.pool.acquire().await.unwrap(), facts.recording).await.unwrap().unwrap();
         assert_eq!(row.ended, None);
     });
 }
@@ -259,5 +259,20 @@ fn two_programs_that_start_at_once_make_one_schema() {
         migrate(&store.pool).await.unwrap();
         sqlx::query("UPDATE recordings_version SET version = 99").execute(&store.pool).await.unwrap();
         assert!(matches!(migrate(&store.pool).await, Err(StoreError::Later { found: 99, .. })));
+    });
+}
+
+#[test]
+fn settling_gives_the_verdict_of_the_end_that_was_noted() {
+    each_store(|store| async move {
+        migrate(&store.pool).await.unwrap();
+        let mut conn = store.pool.acquire().await.unwrap();
+        let facts = facts(1);
+        let sealed = sealed(&facts, 5);
+        assert!(matches!(settle(&mut conn, &sealed, &policy(30)).await, Err(StoreError::NoSuch(_))));
+        open(&mut conn, &facts).await.unwrap();
+        end(&mut conn, facts.recording, at("2026-10-12T10:01:00+08:00"), Consent::None).await.unwrap();
+        let row = settle(&mut conn, &sealed, &policy(30)).await.unwrap();
+        assert_eq!((row.state, row.delete_after), (State::Saved, Some(at("2026-11-11T10:01:00+08:00"))));
     });
 }

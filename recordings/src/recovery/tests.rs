@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use test_store::{Store, each_store};
 
 use super::*;
+use crate::retention::Subject;
 use crate::testing::{at, cut_spool, ended_spool, facts, policy};
 
 async fn put(store: &Store, facts: &Facts) {
-    catalog::open(&mut *store.pool.acquire().await.unwrap(), facts).await.unwrap();
+    catalog::open(&mut store.pool.acquire().await.unwrap(), facts).await.unwrap();
 }
 
 async fn row(store: &Store, n: u128) -> Row {
     let id = RecordingId::from_u128(n);
-    catalog::find(&mut *store.pool.acquire().await.unwrap(), id).await.unwrap().unwrap()
+    catalog::find(&mut store.pool.acquire().await.unwrap(), id).await.unwrap().unwrap()
 }
 
 async fn recovered(store: &Store, folder: &Path) -> Vec<Recovered> {

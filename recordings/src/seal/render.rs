@@ -132,7 +132,7 @@ fn in_time(at_us: u64) -> Result<(), SealError> {
 }
 
 /// A call lasts 4 h at most; the sizes in a WAV header reach for 37 h of this format.
-pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST: Duration = Duration::from_hours(24);
 
 /// A packet whose timestamp surprises is judged by what follows within a second.
 const AHEAD_US: u64 = 1_000_000;

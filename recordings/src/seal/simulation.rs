@@ -5,10 +5,10 @@ use std::path::Path;
 use base::g711::Law;
 use proptest::prelude::*;
 
+use crate::facts::{Facts, Side};
 use crate::seal::seal;
 use crate::spool::{PacketRecord, SpoolWriter};
 use crate::testing::facts;
-use crate::{Facts, Side};
 
 /// A packet of a simulated side: its payload says which packet it is.
 #[derive(Clone, Debug)]

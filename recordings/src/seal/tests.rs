@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::simulation::{Sent, side_of, sine, spool_of, wav};
 use super::*;
+use crate::facts::{Facts, Side};
 use crate::spool::{Record, SpoolWriter};
 use crate::testing::facts;
-use crate::{Facts, Side};
 
 fn sealed(packets: &[Sent]) -> (Sealed, Vec<[i16; 2]>) {
     let folder = tempfile::tempdir().unwrap();
@@ -37,8 +37,8 @@ fn blocks(frames: &[[i16; 2]], side: Side) -> Vec<Option<u16>> {
 fn two_steady_sides_lie_left_and_right_to_the_sample() {
     let packets = both(steady(Side::Caller, 0, 100), steady(Side::Seat, 1230, 50));
     let (sealed, frames) = sealed(&packets);
-    for i in 0..100 * 160 {
-        assert_eq!(frames[i][0], sine(Side::Caller, i as u64), "left {i}");
+    for (i, frame) in frames.iter().take(100 * 160).enumerate() {
+        assert_eq!(frame[0], sine(Side::Caller, i as u64), "left {i}");
     }
     let anchor = 1230 * 8;
     assert!(frames[..anchor].iter().all(|frame| frame[1] == 0));

@@ -69,12 +69,11 @@ impl SpoolReader {
 
 /// Reads one frame into `body`; `false` at the end of the file or at anything that is not a whole frame.
 fn read_frame(input: &mut impl Read, body: &mut Vec<u8>) -> io::Result<bool> {
-    let mut header = [0; format::FRAME_HEADER];
-    if !fill(input, &mut header)? {
+    let (mut length, mut sum) = ([0; 4], [0; 4]);
+    if !fill(input, &mut length)? || !fill(input, &mut sum)? {
         return Ok(false);
     }
-    let [a, b, c, d, e, f, g, h] = header;
-    let (length, sum) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+    let (length, sum) = (u32::from_le_bytes(length), u32::from_le_bytes(sum));
     if length == 0 || length as usize > format::LONGEST_BODY {
         return Ok(false);
     }

@@ -26,15 +26,15 @@ async fn kept(pool: &AnyPool, folder: &Path, facts: &Facts, days: u32) -> Row {
 }
 
 async fn stones(pool: &AnyPool, id: RecordingId) -> Vec<Tombstone> {
-    ledger::of(&mut *pool.acquire().await.unwrap(), id).await.unwrap()
+    ledger::of(&mut pool.acquire().await.unwrap(), id).await.unwrap()
 }
 
 async fn row(pool: &AnyPool, id: RecordingId) -> Row {
-    catalog::find(&mut *pool.acquire().await.unwrap(), id).await.unwrap().unwrap()
+    catalog::find(&mut pool.acquire().await.unwrap(), id).await.unwrap().unwrap()
 }
 
 async fn chain(pool: &AnyPool) -> Result<u64, ledger::Break> {
-    ledger::verify(&mut *pool.acquire().await.unwrap()).await.unwrap()
+    ledger::verify(&mut pool.acquire().await.unwrap()).await.unwrap()
 }
 
 fn now(wall: &str, secs: u64) -> Now {
@@ -207,7 +207,7 @@ fn a_deletion_by_hand_says_who_and_why() {
         ));
 
         let running = facts(2);
-        catalog::open(&mut *store.pool.acquire().await.unwrap(), &running).await.unwrap();
+        catalog::open(&mut store.pool.acquire().await.unwrap(), &running).await.unwrap();
         assert!(delete(&store.pool, folder.path(), running.recording, "x", "y", wall).await.is_err());
         let unknown = delete(&store.pool, folder.path(), RecordingId::from_u128(99), "x", "y", wall).await;
         assert!(matches!(unknown, Err(SweepError::Store(StoreError::NoSuch(_)))));
