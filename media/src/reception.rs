@@ -103,7 +103,7 @@ impl Reception {
             let change = transit.wrapping_sub(before).cast_signed().unsigned_abs();
             // A gap of the sender's clock (it was on hold, say) is no jitter.
             if change < LARGEST_STEP {
-                current.jitter += change - ((current.jitter + 8) >> 4);
+                current.jitter = current.jitter + change - ((current.jitter + 8) >> 4);
             }
         }
         current.transit = Some(transit);

@@ -78,7 +78,7 @@ mod tests {
         packets
             .iter()
             .filter_map(|(ts, marker, p)| receiver.receive(*ts, *marker, p))
-            .map(|d| d.as_char())
+            .map(Digit::as_char)
             .collect()
     }
 

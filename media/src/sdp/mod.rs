@@ -2,6 +2,8 @@
 
 mod negotiation;
 mod reading;
+#[cfg(test)]
+mod tests;
 
 pub use negotiation::Negotiation;
 

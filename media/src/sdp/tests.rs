@@ -1,0 +1,308 @@
+//! Descriptions as phones, carriers and attackers write them.
+
+use std::net::IpAddr;
+
+use base::g711::Law;
+use proptest::prelude::*;
+
+use super::*;
+use crate::seam::{Direction, Stream};
+
+const LOCAL: &str = "192.0.2.10";
+const PEER: &str = "198.51.100.7";
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn negotiation() -> Negotiation {
+    Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, vec![Law::A, Law::Mu])
+}
+
+/// A description with these media lines; `c=` of the peer at session level.
+fn described(media: &str) -> String {
+    format!("v=0\r\no=- 1 1 IN IP4 {PEER}\r\ns=-\r\nc=IN IP4 {PEER}\r\nt=0 0\r\n{}", lines(media))
+}
+
+fn lines(media: &str) -> String {
+    media.split_whitespace().fold(String::new(), |text, word| {
+        if word.get(1..2) == Some("=") { text + "\r\n" + word } else { text + " " + word }
+    })[2..]
+        .to_owned()
+        + "\r\n"
+}
+
+fn answered(media: &str) -> (String, Stream) {
+    negotiation().answer(&described(media), ip(PEER)).unwrap()
+}
+
+fn refused(media: &str) -> SdpFault {
+    negotiation().answer(&described(media), ip(PEER)).unwrap_err()
+}
+
+fn version(description: &str) -> String {
+    description.lines().find(|line| line.starts_with("o=")).unwrap().to_owned()
+}
+
+#[test]
+fn a_phones_offer_is_answered_in_full() {
+    let (text, stream) = answered(
+        "m=audio 4000 RTP/AVP 96 18 0 8 101 a=rtpmap:96 opus/48000/2 a=rtpmap:0 PCMU/8000 a=rtpmap:8 PCMA/8000 \
+         a=rtpmap:101 telephone-event/8000 a=fmtp:101 0-16 a=ptime:30 a=sendrecv",
+    );
+    assert_eq!(
+        text,
+        "v=0\r\no=- 42 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
+         m=audio 30000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
+         a=fmtp:101 0-15\r\na=ptime:30\r\na=maxptime:60\r\na=sendrecv\r\n"
+    );
+    assert_eq!(
+        stream,
+        Stream {
+            law: Law::Mu,
+            payload_type: 0,
+            event_type: Some(101),
+            ptime: 30,
+            remote_rtp: "198.51.100.7:4000".parse().unwrap(),
+            remote_rtcp: "198.51.100.7:4001".parse().unwrap(),
+            rtcp_mux: false,
+            direction: Direction::Both,
+            signalling: ip(PEER),
+        }
+    );
+}
+
+#[test]
+fn the_callers_first_codec_leads_and_ours_only_when_we_offer() {
+    assert_eq!(answered("m=audio 4000 RTP/AVP 0 8").1.law, Law::Mu);
+    assert_eq!(answered("m=audio 4000 RTP/AVP 8 0").1.law, Law::A);
+    let offer = Negotiation::new(ip(LOCAL), 1, 2, 3, vec![Law::Mu, Law::A]).offer();
+    assert!(offer.contains("RTP/AVP 0 8 101"), "{offer}");
+    let only_a = Negotiation::new(ip(LOCAL), 1, 2, 3, vec![Law::A])
+        .answer(&described("m=audio 4 RTP/AVP 0"), ip(PEER));
+    assert_eq!(only_a.unwrap_err(), SdpFault::NoCommonCodec);
+}
+
+#[test]
+fn dynamic_types_and_missing_rtpmaps_are_understood() {
+    let (text, stream) =
+        answered("m=audio 4000 RTP/AVP 111 110 a=rtpmap:111 pcma/8000 a=rtpmap:110 Telephone-Event/8000");
+    assert_eq!((stream.law, stream.payload_type, stream.event_type), (Law::A, 111, Some(110)));
+    assert!(text.contains("m=audio 30000 RTP/AVP 111 110\r\n"), "{text}");
+    let (_, stream) = answered(
+        "m=audio 4000 RTP/AVP 8 110 126 a=rtpmap:110 telephone-event/48000 a=rtpmap:126 telephone-event/8000",
+    );
+    assert_eq!((stream.payload_type, stream.event_type), (8, Some(126)));
+    assert_eq!(answered("m=audio 4000 RTP/AVP 8").1.event_type, None);
+    assert_eq!(answered("m=audio 4000 RTP/AVP 8 a=rtpmap:8").1.law, Law::A, "an empty rtpmap takes nothing");
+}
+
+#[test]
+fn hold_is_mirrored_in_all_its_forms() {
+    for (offered, mirrored, direction) in [
+        ("a=sendonly", "a=recvonly", Direction::ReceiveOnly),
+        ("a=recvonly", "a=sendonly", Direction::SendOnly),
+        ("a=inactive", "a=inactive", Direction::Inactive),
+        ("c=IN IP4 0.0.0.0", "a=recvonly", Direction::ReceiveOnly),
+        ("c=IN IP4 0.0.0.0 a=inactive", "a=inactive", Direction::Inactive),
+        ("c=IN IP4 0.0.0.0 a=recvonly", "a=inactive", Direction::Inactive),
+    ] {
+        let (text, stream) = answered(&format!("m=audio 4000 RTP/AVP 8 {offered}"));
+        assert!(text.contains(mirrored), "{offered}: {text}");
+        assert_eq!(stream.direction, direction, "{offered}");
+    }
+    let of_session = described("m=audio 4000 RTP/AVP 8").replace("t=0 0\r\n", "t=0 0\r\na=inactive\r\n");
+    assert_eq!(negotiation().answer(&of_session, ip(PEER)).unwrap().1.direction, Direction::Inactive);
+}
+
+#[test]
+fn the_version_rises_with_a_change_and_only_then() {
+    let mut negotiation = negotiation();
+    let talk = described("m=audio 4000 RTP/AVP 8 101 a=rtpmap:101 telephone-event/8000");
+    let hold = described("m=audio 4000 RTP/AVP 8 101 a=rtpmap:101 telephone-event/8000 a=sendonly");
+    let mut said = |offer: &str| version(&negotiation.answer(offer, ip(PEER)).unwrap().0);
+    assert_eq!(said(&talk), "o=- 42 1 IN IP4 192.0.2.10");
+    assert_eq!(said(&talk), "o=- 42 1 IN IP4 192.0.2.10");
+    assert_eq!(said(&hold), "o=- 42 2 IN IP4 192.0.2.10");
+    assert_eq!(said(&hold), "o=- 42 2 IN IP4 192.0.2.10");
+    assert_eq!(said(&talk), "o=- 42 3 IN IP4 192.0.2.10");
+}
+
+#[test]
+fn a_refused_reoffer_leaves_all_as_it_was() {
+    let mut negotiation = negotiation();
+    let talk = described("m=audio 4000 RTP/AVP 8");
+    let first = negotiation.answer(&talk, ip(PEER)).unwrap();
+    assert!(negotiation.answer(&described("m=audio 4000 RTP/AVP 18"), ip(PEER)).is_err());
+    assert_eq!(negotiation.answer(&talk, ip(PEER)).unwrap(), first);
+}
+
+#[test]
+fn other_streams_are_refused_in_their_places() {
+    let (text, stream) = answered(
+        "m=video 5000 RTP/AVP 96 a=rtpmap:96 H264/90000 m=audio 4000 RTP/AVP 8 a=mid:a m=audio 6000 RTP/AVP 8 \
+         m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+    );
+    let media: Vec<&str> = text.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(
+        media,
+        [
+            "m=video 0 RTP/AVP 96",
+            "m=audio 30000 RTP/AVP 8",
+            "m=audio 0 RTP/AVP 8",
+            "m=application 0 UDP/DTLS/SCTP webrtc-datachannel"
+        ]
+    );
+    assert!(!text.contains("mid") && !text.contains("BUNDLE"), "grouping is not supported: {text}");
+    assert_eq!(stream.remote_rtp.port(), 4000);
+}
+
+#[test]
+fn a_phone_that_offers_srtp_and_rtp_gets_rtp() {
+    let (text, stream) = answered("m=audio 4000 RTP/SAVP 8 m=audio 5000 RTP/AVPF 8");
+    assert!(text.contains("m=audio 0 RTP/SAVP 8\r\nm=audio 30000 RTP/AVPF 8\r\n"), "{text}");
+    assert_eq!(stream.remote_rtp.port(), 5000);
+    assert_eq!(refused("m=audio 4000 RTP/SAVP 8"), SdpFault::Profile("RTP/SAVP".into()));
+    assert_eq!(refused("m=audio 4000 UDP/TLS/RTP/SAVPF 8").status(), 488);
+}
+
+#[test]
+fn rtcp_goes_where_the_description_says() {
+    let rtcp = |media: &str| answered(media).1.remote_rtcp.to_string();
+    assert_eq!(rtcp("m=audio 4000 RTP/AVP 8 a=rtcp:4999"), "198.51.100.7:4999");
+    assert_eq!(rtcp("m=audio 4000 RTP/AVP 8 a=rtcp:4999 IN IP4 203.0.113.1"), "203.0.113.1:4999");
+    assert_eq!(rtcp("m=audio 4000 RTP/AVP 8 a=rtcp:nonsense"), "198.51.100.7:4001");
+    assert_eq!(rtcp("m=audio 65535 RTP/AVP 8"), "198.51.100.7:0");
+    let (text, stream) = answered("m=audio 4000 RTP/AVP 8 a=rtcp-mux a=rtcp:4000");
+    assert!(stream.rtcp_mux && text.contains("a=rtcp-mux\r\n"));
+    assert_eq!(stream.remote_rtcp, stream.remote_rtp);
+    let mut odd = Negotiation::new(ip(LOCAL), 30_000, 30_007, 1, vec![]);
+    assert!(odd.offer().contains("a=rtcp:30007\r\n"));
+}
+
+#[test]
+fn ptime_is_one_that_we_can_send() {
+    for (asked, sent) in [
+        ("", 20),
+        ("a=ptime:10", 10),
+        ("a=ptime:40 a=maxptime:30", 30),
+        ("a=ptime:200", 60),
+        ("a=ptime:0", 20),
+        ("a=ptime:25", 20),
+        ("a=ptime:5", 10),
+        ("a=maxptime:4294967296", 20),
+        ("a=ptime:20.0", 20),
+        ("a=ptime:x", 20),
+    ] {
+        assert_eq!(answered(&format!("m=audio 4000 RTP/AVP 8 {asked}")).1.ptime, sent, "{asked}");
+    }
+}
+
+#[test]
+fn ipv6_is_spoken_by_an_ipv6_leg() {
+    let mut on_v6 = Negotiation::new(ip("2001:db8::1"), 30_000, 30_001, 1, vec![]);
+    let offer = "v=0\r\no=- 1 1 IN IP6 2001:db8::9\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\nc=IN IP6 2001:db8::9\r\n";
+    let (text, stream) = on_v6.answer(offer, ip("2001:db8::9")).unwrap();
+    assert_eq!(stream.remote_rtp, "[2001:db8::9]:4000".parse().unwrap());
+    assert!(text.contains("c=IN IP6 2001:db8::1\r\n"));
+    assert_eq!(negotiation().answer(offer, ip(PEER)), Err(SdpFault::Address));
+    let mapped =
+        described("m=audio 4000 RTP/AVP 8").replace(&format!("IP4 {PEER}"), &format!("IP6 ::ffff:{PEER}"));
+    let stream = negotiation().answer(&mapped, ip(PEER)).unwrap().1;
+    assert_eq!(stream.remote_rtp, "198.51.100.7:4000".parse().unwrap());
+}
+
+#[test]
+fn our_offer_and_its_answer_agree_even_when_the_answer_comes_twice() {
+    let mut negotiation = negotiation();
+    assert_eq!(
+        negotiation.take_answer(&described("m=audio 4 RTP/AVP 8"), ip(PEER)),
+        Err(SdpFault::NotOffered)
+    );
+    let offer = negotiation.offer();
+    assert!(offer.contains("m=audio 30000 RTP/AVP 8 0 101\r\n"), "{offer}");
+    let answer =
+        described("m=audio 4000 RTP/AVP 0 101 a=rtpmap:101 telephone-event/8000 a=ptime:20 a=rtcp-mux");
+    let stream = negotiation.take_answer(&answer, ip(PEER)).unwrap();
+    assert_eq!((stream.law, stream.event_type, stream.rtcp_mux), (Law::Mu, Some(101), false));
+    assert_eq!(negotiation.take_answer(&answer, ip(PEER)).unwrap(), stream);
+    // Our own re-INVITE keeps what was agreed on first, and its payload types.
+    let again = negotiation.offer();
+    assert!(again.contains("m=audio 30000 RTP/AVP 0 8 101\r\n"), "{again}");
+    assert_eq!(negotiation.take_answer(&described("m=audio 0 RTP/AVP 0"), ip(PEER)), Err(SdpFault::NoAudio));
+}
+
+#[test]
+fn a_reoffer_of_ours_keeps_every_line_and_type_of_theirs() {
+    let mut negotiation = negotiation();
+    let offer = described(
+        "m=video 5000 RTP/AVP 96 m=audio 4000 RTP/AVP 112 97 a=rtpmap:112 PCMU/8000 a=rtpmap:97 telephone-event/8000 a=rtcp-mux",
+    );
+    negotiation.answer(&offer, ip(PEER)).unwrap();
+    let ours = negotiation.offer();
+    let media: Vec<&str> = ours.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(media, ["m=video 0 RTP/AVP 96", "m=audio 30000 RTP/AVP 112 8 97"]);
+    assert!(
+        ours.contains("a=rtcp-mux\r\n") && ours.contains("a=rtpmap:97 telephone-event/8000\r\n"),
+        "{ours}"
+    );
+}
+
+#[test]
+fn abuse_is_refused_cheaply() {
+    let audio = |fmt: &str| refused(&format!("m=audio 4000 RTP/AVP {fmt}")).status();
+    assert_eq!(audio("4294967296"), 488);
+    assert_eq!(audio("-1 256 999"), 488);
+    assert_eq!(audio("8 a=rtpmap:8 PCMA/0"), 488);
+    assert_eq!(audio("8 a=rtpmap:8 PCMA/8000/2"), 488);
+    assert_eq!(refused("m=audio 0 RTP/AVP 8"), SdpFault::NoAudio);
+    assert_eq!(refused("m=video 4000 RTP/AVP 8"), SdpFault::NoAudio);
+    assert_eq!(refused("m=audio 70000 RTP/AVP 8").status(), 400);
+    assert_eq!(refused(&"m=audio 4000 RTP/AVP 8 ".repeat(500)), SdpFault::TooManyStreams(500));
+    let whole = |text: &str| negotiation().answer(text, ip(PEER)).unwrap_err();
+    assert_eq!(whole(&described(&"m=audio 4000 RTP/AVP 8 a=x:y ".repeat(3000))).status(), 400);
+    assert_eq!(whole(&"v=0\r\n".repeat(20_000)), SdpFault::TooLong(100_000));
+    assert_eq!(whole("").status(), 400);
+    assert_eq!(whole("not SDP at all").status(), 400);
+    let nowhere = described("m=audio 4000 RTP/AVP 8").replace(&format!("c=IN IP4 {PEER}\r\n"), "");
+    assert_eq!(whole(&nowhere), SdpFault::Address);
+    for address in ["239.1.2.3/127", "255.255.255.255", "host.example.com", "999.1.1.1"] {
+        let text = described("m=audio 4000 RTP/AVP 8")
+            .replace(&format!("c=IN IP4 {PEER}"), &format!("c=IN IP4 {address}"));
+        assert!(matches!(whole(&text), SdpFault::Address | SdpFault::Unreadable(_)), "{address}");
+    }
+}
+
+#[test]
+fn nothing_of_theirs_can_write_lines_into_our_answer() {
+    let smuggled = described("m=audio 4000 RTP/AVP 8") + "m=vi\rdeo\ra=evil 5000 RTP/AVP 96\r\n";
+    assert!(matches!(negotiation().answer(&smuggled, ip(PEER)), Err(SdpFault::Unreadable(_))));
+    let long = described("m=audio 4000 RTP/AVP 8") + &format!("m={} 5000 RTP/AVP 96\r\n", "x".repeat(65));
+    assert!(matches!(negotiation().answer(&long, ip(PEER)), Err(SdpFault::Unreadable(_))));
+}
+
+proptest! {
+    #[test]
+    fn a_mutated_offer_is_answered_or_refused_and_our_answer_is_always_readable(
+        cuts in proptest::collection::vec((0usize..400, any::<u8>()), 0..12),
+    ) {
+        let offer = described(
+            "m=audio 4000 RTP/AVP 0 8 101 a=rtpmap:0 PCMU/8000 a=rtpmap:101 telephone-event/8000 a=ptime:20 \
+             a=rtcp:4001 IN IP4 198.51.100.7 a=sendonly m=video 5000 RTP/AVP 96",
+        );
+        let mut bytes = offer.into_bytes();
+        for (at, value) in cuts {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = value;
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        if let Ok((answer, stream)) = negotiation().answer(&text, ip(PEER)) {
+            prop_assert!((10..=60).contains(&stream.ptime) && stream.ptime % 10 == 0);
+            prop_assert_eq!(answer.lines().filter(|l| l.starts_with("m=")).count(), text.lines().filter(|l| l.starts_with("m=")).count());
+            let mut judge = negotiation();
+            judge.offer();
+            prop_assert!(judge.take_answer(&answer, ip(LOCAL)).is_ok(), "{}", answer);
+        }
+    }
+}
