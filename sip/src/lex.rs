@@ -12,6 +12,16 @@ pub(crate) const fn is_plain_byte(byte: u8) -> bool {
     CLASSES[byte as usize] & PLAIN != 0
 }
 
+/// Whether `byte` parts a URI or may not stand in one.
+pub(crate) const fn is_uri_mark(byte: u8) -> bool {
+    CLASSES[byte as usize] & URI_MARK != 0
+}
+
+/// Whether `byte` may stand in a host name; `_` is none of the RFC's, but stands in real names.
+pub(crate) const fn is_host_byte(byte: u8) -> bool {
+    CLASSES[byte as usize] & HOST != 0
+}
+
 /// Whether `text` is a token: not empty, token bytes only.
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
@@ -46,22 +56,25 @@ pub(crate) fn trimmed(bytes: &[u8]) -> (usize, usize) {
     (start, end)
 }
 
-/// Where `separator` first stands outside quoted strings and angle brackets.
+/// Where `separator`, a comma or a `<`, first stands outside quoted strings and angle brackets.
 ///
 /// `Err` when a quoted string or an angle bracket is still open at the end.
 pub(crate) fn find_outside(text: &str, separator: u8) -> Result<Option<usize>, Unbalanced> {
     let bytes = text.as_bytes();
     let mut at = 0;
-    // A jump from one byte that matters to the next: most values hold few of them.
-    while let Some(offset) = memchr::memchr3(b'"', b'<', separator, bytes.get(at..).unwrap_or_default()) {
-        at += offset;
+    loop {
+        // Values are short: a loop over a table beats the set-up of a vector search.
+        while bytes.get(at).is_some_and(|&b| CLASSES[b as usize] & MARK == 0) {
+            at += 1;
+        }
         match bytes.get(at) {
+            None => return Ok(None),
             Some(&byte) if byte == separator => return Ok(Some(at)),
             Some(b'"') => at = end_of_quoted(bytes, at)?,
-            _ => at += memchr::memchr(b'>', bytes.get(at..).unwrap_or_default()).ok_or(Unbalanced)? + 1,
+            Some(b'<') => at += bytes.iter().skip(at).position(|&b| b == b'>').ok_or(Unbalanced)? + 1,
+            Some(_) => at += 1,
         }
     }
-    Ok(None)
 }
 
 /// The index after the closing quote of the quoted string that opens at `open`.
@@ -96,10 +109,6 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest.take()?;
-        if memchr::memchr(b',', rest.as_bytes()).is_none() {
-            // One element: whoever reads it finds a quote that is not closed.
-            return Some(Ok(trim(rest)));
-        }
         match find_outside(rest, b',') {
             Ok(Some(comma)) => {
                 let (element, tail) = rest.split_at(comma);
@@ -199,6 +208,9 @@ pub(crate) fn escape_user(text: &str) -> String {
 
 const TOKEN: u8 = 1;
 const PLAIN: u8 = 2;
+const MARK: u8 = 4;
+const URI_MARK: u8 = 8;
+const HOST: u8 = 16;
 
 /// What each byte may be part of: one look instead of a dozen comparisons.
 const CLASSES: [u8; 256] = classes();
@@ -211,7 +223,15 @@ const fn classes() -> [u8; 256] {
         let token = b.is_ascii_alphanumeric()
             || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
         let plain = !is_lws_byte(b) && !matches!(b, b'"' | b'<' | b'>' | b',' | b';');
-        table[byte] = if token { TOKEN } else { 0 } | if plain { PLAIN } else { 0 };
+        let mark = matches!(b, b'"' | b'<' | b',');
+        let uri_mark =
+            b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"' | b'@' | b':' | b';' | b'?' | b'[' | b']');
+        let host = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        table[byte] = if token { TOKEN } else { 0 }
+            | if plain { PLAIN } else { 0 }
+            | if mark { MARK } else { 0 }
+            | if uri_mark { URI_MARK } else { 0 }
+            | if host { HOST } else { 0 };
         byte += 1;
     }
     table

@@ -261,9 +261,8 @@ fn is_host(text: &str) -> bool {
     if text.starts_with('[') { host(text).is_some() } else { is_name(text) }
 }
 
-/// What a host name may consist of; `_` is none of the RFC's, but stands in real names.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    !text.is_empty() && text.bytes().all(lex::is_host_byte)
 }
 
 fn digits(uri: &Uri) -> impl Iterator<Item = u8> {
@@ -320,20 +319,14 @@ impl Parts {
     /// Finds the parts of `text`; `None` when it is no URI.
     pub(crate) fn scan(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        // Without a way out of the loop it is done sixteen bytes at a time.
-        let bad = bytes
-            .iter()
-            .fold(false, |bad, &b| bad | (b <= b' ') | (b == 0x7f) | (b == b'<') | (b == b'>') | (b == b'"'));
-        if bad {
-            return None;
-        }
-        let colon = memchr::memchr(b':', bytes)?;
+        let colon = bytes.iter().take(LONGEST_SCHEME).position(|&b| b == b':')?;
         let scheme = Self::scheme(bytes.get(..colon)?)?;
         let none =
             Self { scheme, user: None, password: None, host: None, port: None, params: None, headers: None };
         let rest = colon + 1;
         match scheme {
             Scheme::Sip | Scheme::Sips => none.scan_sip(text, rest),
+            Scheme::Tel | Scheme::Other if !is_opaque(bytes) => None,
             Scheme::Tel => none.scan_tel(text, rest),
             Scheme::Other => (rest < text.len()).then_some(none),
         }
@@ -356,28 +349,26 @@ impl Parts {
     }
 
     fn scan_sip(mut self, text: &str, start: usize) -> Option<Self> {
-        let bytes = text.as_bytes();
-        // The user part may hold `;`, `?` and `/`, so the `@` is looked for first.
-        let mut at = start;
-        if let Some(offset) = memchr::memchr(b'@', bytes.get(start..)?) {
-            let end = start + offset;
-            let user_end = memchr::memchr(b':', bytes.get(start..end)?).map_or(end, |colon| start + colon);
+        let marks = Marks::of(text.as_bytes(), start)?;
+        if let Some(at) = marks.at {
+            let user_end = marks.user_end.unwrap_or(at);
             if user_end == start {
                 return None;
             }
             self.user = span(start, user_end);
-            self.password = if user_end < end { span(user_end + 1, end) } else { None };
-            at = end + 1;
-            if memchr::memchr(b'@', bytes.get(at..)?).is_some() {
-                return None;
-            }
+            self.password = if user_end < at { span(user_end + 1, at) } else { None };
         }
-        let tail = text.get(at..)?;
-        let host_end = at + memchr::memchr2(b';', b'?', tail.as_bytes()).unwrap_or(tail.len());
-        let (host, port) = host_and_port(text.get(at..host_end)?)?;
-        self.host = span(at, at + host.len());
+        let from = marks.at.map_or(start, |at| at + 1);
+        let (host, port) = match marks.port {
+            Some(colon) => (text.get(from..colon)?, Some(lex::number(text.get(colon + 1..marks.host_end)?)?)),
+            None => (text.get(from..marks.host_end)?, None),
+        };
+        if !is_host(host) {
+            return None;
+        }
+        self.host = span(from, from + host.len());
         self.port = port;
-        self.scan_trimmings(text, host_end)
+        if marks.host_end == text.len() { Some(self) } else { self.scan_trimmings(text, marks.host_end) }
     }
 
     fn scan_tel(mut self, text: &str, start: usize) -> Option<Self> {
@@ -408,6 +399,56 @@ impl Parts {
         params::scan(text.get(at..params_end)?).then_some(self)
     }
 }
+
+/// What parts a sip URI, found in one walk. The user part may hold `;`, `?` and `/`, so everything is
+/// forgotten at the `@`.
+struct Marks {
+    at: Option<usize>,
+    user_end: Option<usize>,
+    port: Option<usize>,
+    host_end: usize,
+}
+
+impl Marks {
+    fn of(bytes: &[u8], start: usize) -> Option<Self> {
+        let (mut at, mut user_end, mut port, mut end) = (None, None, None, None);
+        let mut first_colon = None;
+        let mut bracket = false;
+        for (offset, &byte) in bytes.iter().enumerate().skip(start) {
+            if !lex::is_uri_mark(byte) {
+                continue;
+            }
+            match byte {
+                b'@' if at.is_some() => return None,
+                b'@' => {
+                    at = Some(offset);
+                    user_end = first_colon;
+                    (port, end, bracket) = (None, None, false);
+                }
+                b'[' => bracket = true,
+                b']' => bracket = false,
+                b':' => {
+                    first_colon = first_colon.or(Some(offset));
+                    if end.is_none() && !bracket {
+                        port = port.or(Some(offset));
+                    }
+                }
+                b';' | b'?' => end = end.or(Some(offset)),
+                _ => return None,
+            }
+        }
+        let host_end = end.unwrap_or(bytes.len());
+        Some(Self { at, user_end, port, host_end })
+    }
+}
+
+/// Whether nothing stands in `bytes` that no URI may hold.
+fn is_opaque(bytes: &[u8]) -> bool {
+    !bytes.iter().any(|&b| b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"'))
+}
+
+/// No registered scheme comes near; bounds the search for the colon.
+const LONGEST_SCHEME: usize = 64;
 
 fn span(start: usize, end: usize) -> Option<(u32, u32)> {
     Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
