@@ -1,12 +1,13 @@
 //! Sound for phones to say, and ears for the judges: WAV files, tones, loudness, likeness.
 
 use std::f64::consts::PI;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Linear samples at 8 kHz, shared so that a thousand calls can say the same thing.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Audio(Arc<[i16]>);
 
 /// Why a file is not something that a phone can say.
@@ -64,6 +65,12 @@ impl Audio {
     /// How long it lasts.
     pub fn length(&self) -> Duration {
         Duration::from_micros(self.0.len() as u64 * 125)
+    }
+}
+
+impl fmt::Debug for Audio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Audio({:?})", self.length())
     }
 }
 

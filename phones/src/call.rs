@@ -1,5 +1,6 @@
 //! One call of a phone: its dialog, its descriptions, its sound.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -78,7 +79,8 @@ pub(crate) struct Dialog {
     pub(crate) remote: String,
     pub(crate) remote_tag: Option<String>,
     pub(crate) local_seq: u32,
-    pub(crate) remote_seq: Option<u32>,
+    /// The peer's CSeq numbers, the first one and the latest.
+    pub(crate) remote_seqs: VecDeque<u32>,
     pub(crate) target: String,
     pub(crate) routes: Vec<String>,
 }
@@ -94,8 +96,8 @@ pub(crate) struct Session {
     pub(crate) held: Option<Hold>,
     offer: Option<Sdp>,
     pub(crate) peer: Option<Sdp>,
-    /// Offers of the peer that were refused since `peer`: each had a version of its own.
-    refused_offers: u64,
+    /// The highest version among the peer's offers that were refused unread: the next is reckoned from it.
+    refused_version: u64,
 }
 
 impl Call {
@@ -168,12 +170,11 @@ impl Call {
             self.session
                 .peer
                 .as_ref()
-                .and_then(|old| judge_successor(old, &answer, self.session.refused_offers)),
+                .and_then(|old| judge_successor(old, &answer, self.session.refused_version)),
         );
         let takes = matches!(answer.direction, Direction::SendRecv | Direction::RecvOnly);
         self.agree(&answer, takes && self.session.held.is_none());
         self.session.peer = Some(answer);
-        self.session.refused_offers = 0;
         faults
     }
 
@@ -188,7 +189,7 @@ impl Call {
             self.session
                 .peer
                 .as_ref()
-                .and_then(|old| judge_successor(old, &offer, self.session.refused_offers)),
+                .and_then(|old| judge_successor(old, &offer, self.session.refused_version)),
         );
         let Some(codec) = offer.codecs().find(|codec| self.session.codecs.contains(codec)) else {
             return (Err("no codec in common".into()), faults);
@@ -205,7 +206,6 @@ impl Call {
         let takes = matches!(offer.direction, Direction::SendRecv | Direction::RecvOnly);
         self.agree(&offer, takes && !holding);
         self.session.peer = Some(offer);
-        self.session.refused_offers = 0;
         (Ok(text), faults)
     }
 
@@ -227,7 +227,7 @@ impl Session {
             held: None,
             offer: None,
             peer: None,
-            refused_offers: 0,
+            refused_version: 0,
         }
     }
 
@@ -237,8 +237,9 @@ impl Session {
     }
 
     /// An offer of the peer was refused unread.
-    pub(crate) fn refuse_offer(&mut self) {
-        self.refused_offers += 1;
+    pub(crate) fn refuse_offer(&mut self, text: &str) {
+        let version = Sdp::read(text).map_or(0, |offer| offer.version);
+        self.refused_version = self.refused_version.max(version);
     }
 
     pub(crate) fn has_offered(&self) -> bool {
@@ -268,6 +269,13 @@ impl Session {
 }
 
 impl Dialog {
+    pub(crate) fn remember_seq(&mut self, seq: u32) {
+        if self.remote_seqs.len() == SEQS_KEPT {
+            self.remote_seqs.remove(1);
+        }
+        self.remote_seqs.push_back(seq);
+    }
+
     /// The next CSeq number.
     pub(crate) fn next_seq(&mut self) -> u32 {
         self.local_seq += 1;
@@ -317,3 +325,6 @@ impl fmt::Display for CallNo {
 fn bare(route: &str) -> &str {
     route.trim().trim_start_matches('<')
 }
+
+/// Requests that can still be under way; a repeated number comes sooner.
+const SEQS_KEPT: usize = 64;

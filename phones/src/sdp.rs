@@ -265,16 +265,16 @@ pub(crate) fn judge_answer(offer: &Sdp, answer: &Sdp) -> Vec<String> {
     faults
 }
 
-/// What is wrong with `new` after `old` from the same writer in one session, with `between` offers that were
-/// refused unread (RFC 3264 §8).
-pub(crate) fn judge_successor(old: &Sdp, new: &Sdp, between: u64) -> Option<String> {
+/// What is wrong with `new` after `old` from the same writer in one session, where `refused` is the
+/// highest version among offers that were refused unread (RFC 3264 §8).
+pub(crate) fn judge_successor(old: &Sdp, new: &Sdp, refused: u64) -> Option<String> {
     let said = |sdp: &Sdp| (sdp.address, sdp.port, sdp.payloads.clone(), sdp.direction);
     let step = new.version.checked_sub(old.version);
     match (old.session == new.session, step, said(old) == said(new)) {
         (false, ..) => Some("the SDP's session id changed within a dialog".into()),
         (_, Some(0), false) => Some("the SDP changed and its version did not".into()),
         // An unchanged SDP may keep its version or not; a changed one steps by one.
-        (_, Some(step), _) if step <= 1 + between => None,
+        (_, Some(step), _) if step <= 1 + refused.saturating_sub(old.version) => None,
         (_, step, _) => Some(format!("the SDP's version stepped by {step:?}, not by one")),
     }
 }

@@ -4,9 +4,9 @@ mod street;
 
 use std::time::Duration;
 
-use base::{Machine, Mono, Now, Timestamp};
+use base::{Entropy, Machine, Mono, Now, Timestamp};
 use phones::audio::tones_in;
-use phones::{Action, Audio, Behaviour, Dial, Event, Input, Phone};
+use phones::{Action, Audio, Behaviour, Dial, Event, Hold, Input, Phone};
 use proptest::prelude::*;
 use street::{Street, rtp, setup, sip};
 
@@ -100,6 +100,47 @@ fn giving_up_at_any_moment_on_a_lossy_link_ends_every_call() {
         street.millis(seed * 13 % 1600);
         // Gives up, or hangs up when it was answered meanwhile.
         street.act(0, Action::HangUp);
+        street.assert_clean();
+    }
+}
+
+/// Two people who do whatever comes to their minds, on a link that loses and repeats: whatever happens, both
+/// phones come to rest and neither finds a fault in the other.
+#[test]
+fn whatever_two_people_do_ends_without_a_fault() {
+    for seed in 0..400 {
+        let mut street = two(seed);
+        (street.loss, street.twice) = (50, 50);
+        let mut whim = Entropy::from_number(seed);
+        for _ in 0..30 {
+            street.millis(whim.below(1500) * whim.below(2));
+            let who = whim.below(2) as usize;
+            let action = match whim.below(16) {
+                0..3 => Action::Call(Dial::to(if who == 0 { "1001" } else { "1000" })),
+                3 => Action::Call(Dial { offerless: true, ..Dial::to("1001") }),
+                4 => Action::Ring,
+                5 => Action::EarlyMedia,
+                6 => Action::Answer,
+                7 => Action::Refuse(480),
+                8 => Action::GiveUp,
+                9 => Action::HangUp,
+                10 => Action::Press('5'),
+                11 => Action::PressInfo('6'),
+                12 => Action::Hold(
+                    [Hold::SendOnly, Hold::Inactive, Hold::Zero, Hold::Update][whim.below(4) as usize],
+                ),
+                13 => Action::Resume,
+                14 => Action::Say(Audio::tone(500.0, SECOND)),
+                _ => Action::Probe,
+            };
+            street.act(who, action);
+        }
+        for _ in 0..2 {
+            street.act(0, Action::HangUp);
+            street.act(1, Action::HangUp);
+            street.seconds(60);
+        }
+        println!("seed {seed}");
         street.assert_clean();
     }
 }

@@ -1,5 +1,6 @@
 //! Placing calls, and what a phone does within a call.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use base::{Digit, Now};
@@ -8,7 +9,7 @@ use rsip::Method;
 use crate::call::{Call, CallNo, Dialog, Session, Stage};
 use crate::events::{Action, Dial, Event, Hold};
 use crate::phone::asking::{Draft, Why};
-use crate::phone::{LONGEST_RINGING, Phone};
+use crate::phone::{LONGEST_RINGING, Phone, T1};
 use crate::read::Read;
 use crate::stream::Stream;
 use crate::timers::Timer;
@@ -32,7 +33,7 @@ impl Phone {
             remote: format!("<{uri}>"),
             remote_tag: None,
             local_seq: (self.entropy.below(1000)) as u32,
-            remote_seq: None,
+            remote_seqs: VecDeque::new(),
             target: uri,
             routes: Vec::new(),
         };
@@ -346,6 +347,10 @@ impl Phone {
         let Some(call) = self.calls.get_mut(&no).filter(|call| call.stage == Stage::Up) else { return };
         if call.renewing {
             return;
+        }
+        // One offer after the other: what our 200 said has to be acknowledged first (RFC 3264 §4).
+        if call.accepting.is_some() {
+            return self.timers.set(Timer::Again(no), now.mono + T1);
         }
         call.renewing = true;
         let offer = call.write_offer();

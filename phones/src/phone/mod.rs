@@ -323,13 +323,12 @@ impl Phone {
         let late = |call: &Call| {
             call.stage == Stage::Ended && call.stream.local() == at && call.stream.remote() == Some(source)
         };
-        let no = match (users.iter().find(matching), lone) {
-            (Some(no), _) => *no,
-            // What was under way when its call ended is nobody's.
-            (None, Some(_)) if self.calls.values().any(late) => return,
-            (None, Some(no)) => *no,
-            (None, None) => return,
-        };
+        let found = users.iter().find(matching);
+        // What was under way when its call ended is nobody's.
+        if found.is_none() && self.calls.values().any(late) {
+            return;
+        }
+        let Some(&no) = found.or(lone) else { return };
         let Some(call) = self.calls.get_mut(&no) else { return };
         for told in call.stream.hear(now.mono, source, bytes) {
             match told {

@@ -111,13 +111,23 @@ impl Phone {
             self.fault(now, Some(no), format!("{method} with other tags than its dialog's"));
             return self.reply(now, id, 481, Vec::new(), None);
         }
-        if dialog.remote_seq.is_some_and(|last| read.seq <= last) {
-            let last = dialog.remote_seq.unwrap_or(0);
-            self.fault(now, Some(no), format!("{method} with CSeq {} after {last}", read.seq));
+        // A request may be overtaken when its first sending was lost: it gets its 500 (§12.2.2), and only a
+        // number that was used before, or lies before the first, is the sender's fault.
+        let last = dialog.remote_seqs.iter().max().copied();
+        let wrong = dialog.remote_seqs.contains(&read.seq)
+            || (!call.caller && dialog.remote_seqs.front().is_some_and(|first| read.seq < *first));
+        dialog.remember_seq(read.seq);
+        let ended = call.stage == Stage::Ended;
+        let overtaken = last.is_some_and(|last| read.seq <= last);
+        if overtaken && matches!(method, Method::Invite | Method::Update) {
+            call.session.refuse_offer(&read.body);
+        }
+        if wrong {
+            self.fault(now, Some(no), format!("{method} with CSeq {} after {last:?}", read.seq));
+        }
+        if overtaken {
             return self.reply(now, id, 500, Vec::new(), None);
         }
-        dialog.remote_seq = Some(read.seq);
-        let ended = call.stage == Stage::Ended;
         let local = self.setup.local_sip;
         if crate::read::address_of(uri) != Some(local) || user_of(uri) != self.setup.name {
             self.fault(now, Some(no), format!("{method} to {uri:?}, which is not our Contact"));

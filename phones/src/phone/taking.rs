@@ -1,5 +1,7 @@
 //! Calls that come in, and what the peer asks within a call.
 
+use std::collections::VecDeque;
+
 use base::{Digit, Now};
 use rsip::Method;
 
@@ -33,7 +35,7 @@ impl Phone {
             remote: read.from.name_addr.clone(),
             remote_tag: read.from.tag.clone(),
             local_seq: self.entropy.below(1000) as u32,
-            remote_seq: Some(read.seq),
+            remote_seqs: VecDeque::from([read.seq]),
             target: read.contacts.first().map_or(String::new(), |contact| contact.uri.clone()),
             routes: read.record_routes.clone(),
         };
@@ -101,7 +103,9 @@ impl Phone {
         let Some(call) = self.calls.get(&no).filter(|call| call.stage == Stage::Incoming) else { return };
         let Some(id) = call.reply else { return };
         let early = early.unwrap_or(call.behaviour.as_ref().is_some_and(|b| b.early_media));
-        if !early {
+        // Without an offer there is nothing to answer yet: ours belongs into the 200 (RFC 3261 §13.2.1).
+        let offered = self.replying.get(&id).is_some_and(|replying| !replying.read.body.is_empty());
+        if !early || !offered {
             return self.reply(now, id, 180, vec![contact], None);
         }
         match self.answer_invite(now, no, id) {
@@ -286,9 +290,7 @@ impl Phone {
         // Two offers at once (RFC 3261 §14.2, RFC 3311 §5.2).
         let crossing = call.renewing || (call.accepting.is_some() && method == Method::Invite);
         if crossing || (call.stage != Stage::Up && method == Method::Invite) {
-            if !read.body.is_empty() {
-                call.session.refuse_offer();
-            }
+            call.session.refuse_offer(&read.body);
             return self.reply(now, id, 491, Vec::new(), None);
         }
         if read.contacts.is_empty() {

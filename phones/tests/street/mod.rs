@@ -27,6 +27,8 @@ pub(crate) struct Street {
     /// Of a thousand letters, so many are lost; of SIP only when `sip_only`.
     pub(crate) loss: u64,
     pub(crate) sip_only: bool,
+    /// Of a thousand letters, so many arrive twice.
+    pub(crate) twice: u64,
     /// Changes or loses a letter on purpose.
     pub(crate) meddle: fn(&str) -> Option<String>,
     pub(crate) now: Mono,
@@ -58,6 +60,7 @@ impl Street {
             outputs: Vec::new(),
             loss: 0,
             sip_only: false,
+            twice: 0,
             meddle: |text| Some(text.to_string()),
             now: Mono::ZERO,
             entropy: Entropy::from_number(seed),
@@ -157,6 +160,13 @@ impl Street {
         if (letter.sip || !self.sip_only) && self.entropy.below(1000) < self.loss {
             return;
         }
+        if self.entropy.below(1000) < self.twice {
+            self.fly(letter.clone());
+        }
+        self.fly(letter);
+    }
+
+    fn fly(&mut self, letter: Letter) {
         self.letters += 1;
         let delay = Duration::from_micros(if letter.sip { 1000 + self.entropy.below(9000) } else { 5000 });
         self.flying.insert((self.now + delay, self.letters), letter);
