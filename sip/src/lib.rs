@@ -1,13 +1,20 @@
 //! SIP as machines: message, transactions, dialogs, digest, registrar (RFC 3261 and family). No sockets.
 #![forbid(unsafe_code)]
 
+mod access;
+mod dialog;
 pub mod digest;
+pub mod endpoint;
 pub mod framer;
 pub mod header;
 mod lex;
 pub mod message;
+mod registrar;
+pub mod seam;
+pub mod transaction;
 
 pub use digest::Algorithm;
+pub use endpoint::Endpoint;
 pub use header::HeaderFault;
 pub use header::address::{Address, Contacts};
 pub use header::auth::{Challenge, Credentials};

@@ -1,0 +1,69 @@
+//! A leg whose BYE is out: for the control it is over, the peer has yet to agree (RFC 3261 section 15).
+
+use base::Cause;
+
+use super::leg::Stage;
+use super::{Dialog, cause};
+use crate::endpoint::login;
+use crate::endpoint::step::Step;
+use crate::endpoint::wire::Owner;
+use crate::message::Message;
+use crate::message::method::Method;
+use crate::message::name::Header;
+use crate::transaction::Key;
+
+/// The stage between our BYE and its final response.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaving {
+    bye: Key,
+    tries: u8,
+    remote_tag: String,
+}
+
+impl Leaving {
+    /// Sends the BYE; `None` when it cannot even be written.
+    pub(crate) fn begin(mut dialog: Dialog, step: &mut Step, why: Cause) -> Option<Stage> {
+        let (flow, draft) = dialog.request(step.wire, Method::Bye)?;
+        let request = cause::write_reason(draft, why).finish();
+        let bye = step.wire.request(step.now, flow, request, Owner::Bye(step.id))?;
+        Some(Stage::Leaving(Box::new(Self { bye, tries: 0, remote_tag: dialog.remote_tag })))
+    }
+
+    /// The peer's tag.
+    pub(crate) fn remote_tag(&self) -> &str {
+        &self.remote_tag
+    }
+
+    /// A response to the BYE; whatever the final one says, the leg is gone, save for one try with a password.
+    pub(crate) fn response(
+        mut self: Box<Self>,
+        step: &mut Step,
+        key: &Key,
+        request: &Message,
+        response: &Message,
+    ) -> Option<Stage> {
+        let status = response.status().unwrap_or(500);
+        if status < 200 || self.bye != *key {
+            return Some(Stage::Leaving(self));
+        }
+        self.tries += 1;
+        if !matches!(status, 401 | 407) || self.tries > login::MAX_TRIES {
+            return None;
+        }
+        let flow = step.wire.client(key).map_or(step.flow, |client| client.flow);
+        let again = login::answer(step.wire, step.party, request, response)?;
+        self.bye = step.wire.request(step.now, flow, again, Owner::Bye(step.id))?;
+        Some(Stage::Leaving(self))
+    }
+
+    /// A request of the peer that crossed our BYE: its own BYE is granted, all else comes too late.
+    pub(crate) fn within(self: Box<Self>, step: &mut Step, key: &Key, request: &Message) -> Stage {
+        let status = if *request.method() == Method::Bye { 200 } else { 481 };
+        let mut draft = step.wire.reply(request, step.flow, status, "");
+        if *request.method() == Method::Options {
+            draft = draft.header(Header::Allow, crate::endpoint::wire::ALLOW);
+        }
+        step.wire.respond(step.now, key, &draft.finish());
+        Stage::Leaving(self)
+    }
+}

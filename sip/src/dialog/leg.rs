@@ -1,0 +1,149 @@
+//! A leg and the table of legs: found by id, and by what an in-dialog request names.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use base::{LegId, Mono, Name};
+
+use super::arriving::Arriving;
+use super::leaving::Leaving;
+use super::placing::Placing;
+use super::up::Up;
+use crate::transaction::Key;
+
+/// One party of a call as SIP sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Leg {
+    /// The control's name for it.
+    pub(crate) id: LegId,
+    /// Who is at the other end.
+    pub(crate) party: Party,
+    /// What finds it: Call-ID and our tag.
+    pub(crate) index: Index,
+    /// The server transaction of the INVITE that made it, for its CANCEL.
+    pub(crate) invite: Option<Key>,
+    /// Where it stands.
+    pub(crate) stage: Stage,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Party {
+    /// A trunk.
+    Trunk(Name),
+    /// A user.
+    User(Name),
+}
+
+impl Party {
+    /// The trunk's name, if it is one.
+    pub(crate) fn trunk(&self) -> Option<&Name> {
+        match self {
+            Self::Trunk(name) => Some(name),
+            Self::User(_) => None,
+        }
+    }
+}
+
+/// Where a leg stands. A transition eats the stage.
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
+    /// An INVITE came; no final response yet.
+    Arriving(Box<Arriving>),
+    /// Our INVITE is out; no final response yet.
+    Placing(Box<Placing>),
+    /// Answered.
+    Up(Box<Up>),
+    /// Our BYE is out; for the control the leg is over.
+    Leaving(Box<Leaving>),
+}
+
+impl Stage {
+    fn deadline(&self) -> Option<Mono> {
+        match self {
+            Self::Arriving(arriving) => Some(arriving.deadline()),
+            Self::Placing(placing) => Some(placing.deadline()),
+            Self::Up(up) => up.deadline(),
+            Self::Leaving(_) => None,
+        }
+    }
+}
+
+/// Call-ID and our tag in one text.
+pub(crate) type Index = Arc<str>;
+
+/// The index of a dialog.
+pub(crate) fn index(call_id: &str, local_tag: &str) -> Index {
+    format!("{call_id}|{local_tag}").into()
+}
+
+/// All legs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Legs {
+    legs: BTreeMap<LegId, Leg>,
+    by_index: HashMap<Index, LegId>,
+    by_invite: HashMap<Key, LegId>,
+    alarms: BTreeSet<(Mono, LegId)>,
+}
+
+impl Legs {
+    /// Takes a leg out to change it. It must come back by `put`, or go by `forget`.
+    pub(crate) fn take(&mut self, id: LegId) -> Option<Leg> {
+        let leg = self.legs.remove(&id)?;
+        if let Some(at) = leg.stage.deadline() {
+            self.alarms.remove(&(at, id));
+        }
+        Some(leg)
+    }
+
+    /// Puts a leg in, with its alarm.
+    pub(crate) fn put(&mut self, leg: Leg) {
+        if let Some(at) = leg.stage.deadline() {
+            self.alarms.insert((at, leg.id));
+        }
+        self.by_index.insert(leg.index.clone(), leg.id);
+        if let Some(invite) = &leg.invite {
+            self.by_invite.insert(invite.clone(), leg.id);
+        }
+        self.legs.insert(leg.id, leg);
+    }
+
+    /// A leg that was taken is gone for good.
+    pub(crate) fn forget(&mut self, index: &Index, invite: Option<&Key>) {
+        self.by_index.remove(index);
+        if let Some(invite) = invite {
+            self.by_invite.remove(invite);
+        }
+    }
+
+    /// The leg that this INVITE made.
+    pub(crate) fn find_by_invite(&self, invite: &Key) -> Option<LegId> {
+        self.by_invite.get(invite).copied()
+    }
+
+    pub(crate) fn find(&self, index: &Index) -> Option<LegId> {
+        self.by_index.get(index).copied()
+    }
+
+    pub(crate) fn leg(&self, id: LegId) -> Option<&Leg> {
+        self.legs.get(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.legs.len()
+    }
+
+    pub(crate) fn due(&self, now: Mono) -> Option<LegId> {
+        self.alarms.first().filter(|(at, _)| *at <= now).map(|(_, id)| *id)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// How many entries are held in all tables.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.legs.len() + self.by_index.len() + self.by_invite.len() + self.alarms.len()
+    }
+}

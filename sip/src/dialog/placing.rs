@@ -1,0 +1,263 @@
+//! An INVITE of ours without final response (RFC 3261 sections 9.1 and 13.2, RFC 6026).
+
+use std::time::Duration;
+
+use base::{Cause, Mono, Name};
+
+use super::leg::{Party, Stage};
+use super::session::Session;
+use super::up::Up;
+use super::{Dialog, cause, sdp};
+use crate::endpoint::login;
+use crate::endpoint::step::Step;
+use crate::endpoint::wire::{ALLOW, Owner, PRODUCT, SUPPORTED, Wire};
+use crate::header::HeaderFault;
+use crate::header::address::Address;
+use crate::header::uri::Uri;
+use crate::message::Message;
+use crate::message::draft::Draft;
+use crate::message::method::Method;
+use crate::message::name::Header;
+use crate::message::reply::MAX_FORWARDS;
+use crate::seam::{Event, Flow, Outgoing};
+use crate::transaction::{Key, PATIENCE, client};
+
+/// The stage before the final response to our INVITE.
+#[derive(Clone, Debug)]
+pub(crate) struct Placing {
+    invite: Key,
+    sdp: String,
+    cancel: Cancel,
+    tries: u8,
+    ends: Mono,
+}
+
+/// Whether the INVITE is still wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cancel {
+    /// It is.
+    No,
+    /// It is not, but CANCEL must wait for a first provisional response (section 9.1).
+    Wanted(Cause),
+    /// CANCEL is out.
+    Sent(Cause),
+}
+
+/// Where an INVITE goes and under which URIs.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// The way.
+    pub(crate) flow: Flow,
+    /// Request-URI.
+    pub(crate) uri: Uri,
+    /// To.
+    pub(crate) to: Uri,
+    /// The host of our From: the carrier's domain toward a trunk, else ours.
+    pub(crate) from_host: String,
+    /// Who that is.
+    pub(crate) party: Party,
+}
+
+impl Placing {
+    /// Sends the INVITE.
+    pub(crate) fn begin(step: &mut Step, request: Message, sdp: String) -> Option<Stage> {
+        let invite = step.wire.request(step.now, step.flow, request, Owner::Invite(step.id))?;
+        let ends = step.now + LONGEST_RING;
+        Some(Stage::Placing(Box::new(Self { invite, sdp, cancel: Cancel::No, tries: 0, ends })))
+    }
+
+    pub(crate) fn deadline(&self) -> Mono {
+        self.ends
+    }
+
+    /// A response to the INVITE.
+    pub(crate) fn response(
+        self: Box<Self>,
+        step: &mut Step,
+        key: &Key,
+        request: &Message,
+        response: &Message,
+    ) -> Option<Stage> {
+        if self.invite != *key {
+            return Some(Stage::Placing(self));
+        }
+        match response.status().unwrap_or(500) {
+            status @ ..200 => Some(self.provisional(step, status, response)),
+            200..300 => self.answered(step, request, response),
+            status => self.failed(step, status, request, response),
+        }
+    }
+
+    fn provisional(self: Box<Self>, step: &mut Step, status: u16, response: &Message) -> Stage {
+        match self.cancel {
+            Cancel::Wanted(why) => self.send_cancel(step, why),
+            // A 18x that was under way when we gave up is nobody's business any more.
+            Cancel::Sent(_) => Stage::Placing(self),
+            Cancel::No => {
+                if status > 100 {
+                    let sdp = sdp::Body::of(response).sdp();
+                    step.wire.tell(Event::Progressed { leg: step.id, status, sdp });
+                }
+                Stage::Placing(self)
+            }
+        }
+    }
+
+    /// The first 2xx makes the leg, even one that crosses our CANCEL: the control decides.
+    fn answered(self: Box<Self>, step: &mut Step, request: &Message, response: &Message) -> Option<Stage> {
+        let made =
+            acknowledge(step.wire, &self.invite, request, response, step.flow, step.party.trunk().cloned());
+        let Some(dialog) = made else {
+            step.ended(cause::of_failure(500, step.party.trunk().is_some()), response.status());
+            return None;
+        };
+        let session = Session::told(step.now, response);
+        let sdp = sdp::Body::of(response).sdp();
+        step.wire.tell(Event::Answered { leg: step.id, sdp, peer: step.flow.remote.ip() });
+        Some(Stage::Up(Box::new(Up::placed(dialog, self.sdp, session))))
+    }
+
+    fn failed(
+        mut self: Box<Self>,
+        step: &mut Step,
+        status: u16,
+        request: &Message,
+        response: &Message,
+    ) -> Option<Stage> {
+        self.tries += 1;
+        if matches!(status, 401 | 407)
+            && self.cancel == Cancel::No
+            && self.tries <= login::MAX_TRIES
+            && let Some(again) = login::answer(step.wire, step.party, request, response)
+        {
+            self.invite = step.wire.request(step.now, step.flow, again, Owner::Invite(step.id))?;
+            return Some(Stage::Placing(self));
+        }
+        let why = match self.cancel {
+            Cancel::Wanted(why) | Cancel::Sent(why) => why,
+            Cancel::No => cause::of_failure(status, step.party.trunk().is_some()),
+        };
+        step.ended(why, Some(status));
+        None
+    }
+
+    /// Nobody answered the INVITE at all (timer B), or its way is broken.
+    pub(crate) fn timed_out(self: Box<Self>, step: &mut Step, key: &Key) -> Option<Stage> {
+        if self.invite != *key {
+            return Some(Stage::Placing(self));
+        }
+        let why = match self.cancel {
+            Cancel::Wanted(why) | Cancel::Sent(why) => why,
+            Cancel::No => Cause::NoResponse,
+        };
+        step.ended(why, None);
+        None
+    }
+
+    /// The control no longer wants it.
+    pub(crate) fn give_up(mut self: Box<Self>, step: &mut Step, why: Cause) -> Stage {
+        if self.cancel != Cancel::No {
+            return Stage::Placing(self);
+        }
+        match step.wire.client(&self.invite).map(client::Client::state) {
+            Some(client::State::Proceeding) => self.send_cancel(step, why),
+            _ => {
+                self.cancel = Cancel::Wanted(why);
+                Stage::Placing(self)
+            }
+        }
+    }
+
+    fn send_cancel(mut self: Box<Self>, step: &mut Step, why: Cause) -> Stage {
+        if let Some(invite) = step.wire.client(&self.invite) {
+            let (flow, cancel) = (invite.flow, invite.request.cancel());
+            // Our own INVITE can always be cancelled; were it not, the end below still comes.
+            if let Ok(cancel) = cancel {
+                let cancel = cause::write_reason(cancel, why).finish();
+                step.wire.request(step.now, flow, cancel, Owner::Nobody);
+            }
+        }
+        self.cancel = Cancel::Sent(why);
+        self.ends = step.now + PATIENCE;
+        Stage::Placing(self)
+    }
+
+    /// It rang too long: as if the control had given up. Or the CANCEL had no effect: gone.
+    pub(crate) fn expire(self: Box<Self>, step: &mut Step) -> Option<Stage> {
+        match self.cancel {
+            _ if self.ends > step.now => Some(Stage::Placing(self)),
+            Cancel::No if step.wire.client(&self.invite).is_some() => {
+                Some(self.send_cancel(step, Cause::NoAnswer))
+            }
+            Cancel::No => {
+                step.ended(Cause::NoAnswer, None);
+                None
+            }
+            Cancel::Wanted(why) | Cancel::Sent(why) => {
+                step.wire.abandon(&self.invite);
+                step.ended(why, None);
+                None
+            }
+        }
+    }
+}
+
+/// ACKs a 2xx and makes its dialog.
+pub(crate) fn acknowledge(
+    wire: &mut Wire,
+    key: &Key,
+    request: &Message,
+    response: &Message,
+    flow: Flow,
+    trunk: Option<Name>,
+) -> Option<Dialog> {
+    let dialog = Dialog::as_client(request, response, flow, trunk).ok()?;
+    let (way, draft) = dialog.ack(wire, request.cseq().number)?;
+    let mut ack = draft;
+    // The ACK carries the same proof as its INVITE (RFC 3261 section 22.1).
+    ack = ack.copied(request, Header::Authorization).copied(request, Header::ProxyAuthorization);
+    wire.acknowledge(key, &dialog.remote_tag, way, &ack.finish());
+    Some(dialog)
+}
+
+/// Writes the INVITE (RFC 3261 section 13.2.1, RFC 3325, RFC 3323).
+pub(crate) fn write_invite(
+    wire: &mut Wire,
+    target: &Target,
+    outgoing: &Outgoing,
+    tag: &str,
+) -> Result<Message, HeaderFault> {
+    let from = if outgoing.withheld {
+        Address::new(Uri::parse("sip:anonymous@anonymous.invalid")?).named("Anonymous")
+    } else {
+        let uri = Uri::sip(Some(&outgoing.from_user), &target.from_host, None)?;
+        Address::new(uri).named(outgoing.display.as_deref().unwrap_or(""))
+    };
+    let call_id = wire.entropy.token(12);
+    let mut draft = Draft::request(Method::Invite, &target.uri)
+        .header(Header::Via, wire.via(&target.flow))
+        .header(Header::MaxForwards, MAX_FORWARDS)
+        .header(Header::From, from.tagged(tag))
+        .header(Header::To, Address::new(target.to.clone()))
+        .header(Header::CallId, call_id)
+        .header(Header::CSeq, "1 INVITE")
+        .header(Header::Contact, wire.contact(&target.flow))
+        .header(Header::Allow, ALLOW)
+        .header(Header::Supported, SUPPORTED)
+        .header(Header::UserAgent, PRODUCT);
+    if let Some(asserted) = &outgoing.asserted {
+        let uri = Uri::sip(Some(asserted), &target.from_host, None)?;
+        draft = draft.header(Header::PAssertedIdentity, Address::new(uri));
+    }
+    if outgoing.withheld {
+        draft = draft.header(Header::Privacy, "id");
+    }
+    if let Some(called) = &outgoing.called {
+        let uri = Uri::sip(Some(called), &wire.directory.realm, None)?;
+        draft = draft.header_named("P-Called-Party-ID", Address::new(uri));
+    }
+    Ok(draft.body(super::arriving::SDP, outgoing.sdp.clone().into_bytes()).finish())
+}
+
+/// No seat rings longer than a proxy's timer C would let it (RFC 3261 section 16.6, reliability 5.5).
+const LONGEST_RING: Duration = Duration::from_secs(180);

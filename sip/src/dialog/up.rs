@@ -1,0 +1,194 @@
+//! An answered leg: 2xx and ACK, offers of the peer, the session timer, the end (RFC 3261 sections 13 to 15).
+
+use std::time::Duration;
+
+use base::{Cause, Mono};
+
+use super::arriving::with_body;
+use super::leaving::Leaving;
+use super::leg::Stage;
+use super::session::{Ask, Session};
+use super::unacked::Unacked;
+use super::{Dialog, refresh, sdp};
+use crate::endpoint::step::Step;
+use crate::endpoint::wire::{ALLOW, SUPPORTED};
+use crate::message::Message;
+use crate::message::method::Method;
+use crate::message::name::Header;
+use crate::seam::Event;
+use crate::transaction::Key;
+
+/// The stage between the 2xx and the first BYE.
+#[derive(Clone, Debug)]
+pub(crate) struct Up {
+    pub(crate) dialog: Dialog,
+    pub(crate) is_arrived: bool,
+    /// Our last 2xx to an INVITE, until its ACK.
+    pub(crate) unacked: Option<Unacked>,
+    /// The control hung up; BYE waits for the ACK (section 15). It hears nothing more of the leg.
+    pub(crate) hangup: Option<Cause>,
+    /// An offer of the peer that the control has yet to answer.
+    pub(crate) offer: Option<Offer>,
+    /// A refresh of ours that is out.
+    pub(crate) refresh: Option<refresh::Refresh>,
+    pub(crate) session: Option<Session>,
+    /// What we said last, for a refresh by re-INVITE.
+    pub(crate) sdp: String,
+}
+
+/// A re-INVITE or UPDATE that waits for the control.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer {
+    pub(crate) key: Key,
+    pub(crate) request: Message,
+    pub(crate) ask: Option<Ask>,
+    pub(crate) ends: Mono,
+}
+
+impl Up {
+    /// We answered.
+    pub(crate) fn arrived(dialog: Dialog, sdp: String, unacked: Unacked, session: Option<Session>) -> Self {
+        Self {
+            dialog,
+            is_arrived: true,
+            unacked: Some(unacked),
+            hangup: None,
+            offer: None,
+            refresh: None,
+            session,
+            sdp,
+        }
+    }
+
+    /// The peer answered; its 2xx is ACKed.
+    pub(crate) fn placed(dialog: Dialog, sdp: String, session: Option<Session>) -> Self {
+        Self {
+            dialog,
+            is_arrived: false,
+            unacked: None,
+            hangup: None,
+            offer: None,
+            refresh: None,
+            session,
+            sdp,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        let mut first = self.unacked.as_ref().map(Unacked::deadline);
+        first = base::time::soonest(first, self.offer.as_ref().map(|offer| offer.ends));
+        if let Some(session) = &self.session {
+            first = base::time::soonest(first, Some(session.ends));
+            first = base::time::soonest(first, session.refresh_at);
+        }
+        first
+    }
+
+    /// An ACK with this number came.
+    pub(crate) fn acknowledged(mut self: Box<Self>, step: &mut Step, ack: &Message) -> Option<Stage> {
+        let Some(unacked) = self.unacked.take_if(|unacked| unacked.number == ack.cseq().number) else {
+            return Some(Stage::Up(self));
+        };
+        if let Some(why) = self.hangup {
+            return self.leave(step, why);
+        }
+        let sdp = sdp::Body::of(ack).sdp();
+        if unacked.is_first || sdp.is_some() {
+            step.wire.tell(Event::Confirmed { leg: step.id, sdp });
+        }
+        Some(Stage::Up(self))
+    }
+
+    /// The control hangs up. A leg that we answered must first have its ACK (section 15).
+    pub(crate) fn hang_up(mut self: Box<Self>, step: &mut Step, why: Cause) -> Option<Stage> {
+        if self.unacked.is_some() {
+            self.refuse_offer(step, 487);
+            self.hangup = self.hangup.or(Some(why));
+            return Some(Stage::Up(self));
+        }
+        self.leave(step, why)
+    }
+
+    /// Sends BYE.
+    pub(crate) fn leave(mut self: Box<Self>, step: &mut Step, why: Cause) -> Option<Stage> {
+        self.let_go(step);
+        Leaving::begin(self.dialog, step, why)
+    }
+
+    /// Ends what hangs on the dialog (section 15.1.2: pending requests get 487).
+    pub(crate) fn let_go(&mut self, step: &mut Step) {
+        self.refuse_offer(step, 487);
+        if let Some(refresh) = self.refresh.take() {
+            step.wire.abandon(&refresh.key);
+        }
+    }
+
+    /// Something of ours went wrong with the dialog: BYE, and the control is told, unless it hung up before.
+    pub(crate) fn fail(self: Box<Self>, step: &mut Step, why: Cause) -> Option<Stage> {
+        if self.hangup.is_none() {
+            step.ended(why, None);
+        }
+        self.leave(step, why)
+    }
+
+    /// The control answers the peer's offer.
+    pub(crate) fn accept_offer(mut self: Box<Self>, step: &mut Step, answer: String) -> Stage {
+        let Some(offer) = self.offer.take() else { return Stage::Up(self) };
+        let flow = self.dialog.flow;
+        let mut draft = step
+            .wire
+            .reply(&offer.request, flow, 200, "")
+            .header(Header::Contact, step.wire.contact(&flow))
+            .header(Header::Allow, ALLOW)
+            .header(Header::Supported, SUPPORTED);
+        self.session = offer.ask.map(|ask| ask.begin(step.now));
+        if let Some(ask) = offer.ask {
+            draft = ask.answer(draft);
+        }
+        self.sdp.clone_from(&answer);
+        let response = with_body(draft, Some(answer)).finish();
+        step.wire.respond(step.now, &offer.key, &response);
+        if *offer.request.method() == Method::Invite {
+            let number = offer.request.cseq().number;
+            self.unacked = Some(Unacked::new(step.now, number, false, flow, response.as_bytes().clone()));
+        }
+        Stage::Up(self)
+    }
+
+    /// Refuses the peer's offer; the session stays as it was (section 14.2).
+    pub(crate) fn refuse_offer(&mut self, step: &mut Step, status: u16) {
+        let Some(offer) = self.offer.take() else { return };
+        let status = if (300..700).contains(&status) { status } else { 488 };
+        let response = step.wire.reply(&offer.request, self.dialog.flow, status, "").finish();
+        step.wire.respond(step.now, &offer.key, &response);
+    }
+
+    pub(crate) fn expire(mut self: Box<Self>, step: &mut Step) -> Option<Stage> {
+        let now = step.now;
+        if let Some(unacked) = &mut self.unacked {
+            if unacked.ends <= now {
+                self.unacked = None;
+                return match self.hangup {
+                    Some(why) => self.leave(step, why),
+                    None => self.fail(step, Cause::NoResponse),
+                };
+            }
+            if let Some((flow, bytes)) = unacked.repeat(now) {
+                step.wire.send(flow, bytes);
+            }
+        }
+        if self.offer.as_ref().is_some_and(|offer| offer.ends <= now) {
+            self.refuse_offer(step, 500);
+        }
+        if self.session.is_some_and(|session| session.ends <= now) {
+            return self.fail(step, Cause::SessionExpired);
+        }
+        if self.session.is_some_and(|session| session.refresh_at.is_some_and(|at| at <= now)) {
+            return self.send_refresh(step);
+        }
+        Some(Stage::Up(self))
+    }
+}
+
+/// How long the control may think about an offer; media answers at once, so this frees only what it forgot.
+pub(crate) const OFFER_PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,142 @@
+//! What the control wants of the legs.
+
+use base::{Cause, LegId, Now};
+
+use super::Endpoint;
+use super::login::transport_param;
+use super::probe::explicit_port;
+use super::step::Step;
+use crate::dialog::leg::{self, Leg, Party, Stage};
+use crate::dialog::placing::{Placing, Target, write_invite};
+use crate::header::uri::Uri;
+use crate::seam::{Command, Destination, Event, Outgoing};
+
+impl Endpoint {
+    pub(super) fn command(&mut self, now: Now, command: Command) {
+        match command {
+            Command::Directory(directory) => {
+                self.wire.directory = *directory;
+                self.registrar.follow(&mut self.wire);
+                self.probes.follow(&self.wire.directory);
+            }
+            Command::Place { leg, invite } => self.place(now, leg, &invite),
+            Command::Drain => self.is_draining = true,
+            Command::Progress { leg, status, sdp } => {
+                self.step_leg(now, leg, None, |step, stage| match stage {
+                    Stage::Arriving(arriving) => Some(arriving.progress(step, status, sdp)),
+                    // The caller answered or left meanwhile: nothing to show it.
+                    other => Some(other),
+                })
+            }
+            Command::Accept { leg, sdp } => self.step_leg(now, leg, None, |step, stage| match stage {
+                Stage::Arriving(arriving) => Some(arriving.accept(step, sdp)),
+                other => Some(other),
+            }),
+            Command::Refuse { leg, status, retry_after, cause } => {
+                self.end(now, leg, cause, Some((status, retry_after)));
+            }
+            // Its 200 has crossed: `Answered` was told, and the control decides on that.
+            Command::GiveUp { leg, .. } if self.is_answered(leg) => {}
+            Command::GiveUp { leg, cause } | Command::HangUp { leg, cause } => {
+                self.end(now, leg, cause, None)
+            }
+            Command::AcceptOffer { leg, sdp } => self.step_leg(now, leg, None, |step, stage| match stage {
+                Stage::Up(up) => Some(up.accept_offer(step, sdp)),
+                other => Some(other),
+            }),
+            Command::RefuseOffer { leg, status } => {
+                self.step_leg(now, leg, None, |step, stage| match stage {
+                    Stage::Up(mut up) => {
+                        up.refuse_offer(step, status);
+                        Some(Stage::Up(up))
+                    }
+                    other => Some(other),
+                })
+            }
+        }
+    }
+
+    fn is_answered(&self, leg: LegId) -> bool {
+        self.legs.leg(leg).is_some_and(|leg| matches!(leg.stage, Stage::Up(_)))
+    }
+
+    /// Refuse, GiveUp and HangUp are one wish, which each stage grants in its own way: commands cross events,
+    /// and a leg that the control wants to end must end wherever it stands.
+    fn end(&mut self, now: Now, leg: LegId, cause: Cause, refusal: Option<(u16, Option<u32>)>) {
+        self.step_leg(now, leg, None, |step, stage| match stage {
+            Stage::Arriving(arriving) => {
+                let (status, retry_after) = refusal.unwrap_or((cause.sip_status(), None));
+                arriving.refuse(step, status, retry_after, cause);
+                None
+            }
+            Stage::Placing(placing) => Some(placing.give_up(step, cause)),
+            Stage::Up(up) => up.hang_up(step, cause),
+            Stage::Leaving(leaving) => Some(Stage::Leaving(leaving)),
+        });
+    }
+
+    fn place(&mut self, now: Now, id: LegId, outgoing: &Outgoing) {
+        if self.legs.leg(id).is_some() {
+            // An id twice is a fault of ours; the leg that has it must not hear of it.
+            return self.refused(super::NOWHERE.remote, "INVITE", 0, "leg id twice");
+        }
+        let failure = match self.target(&outgoing.to) {
+            _ if self.legs.len() >= self.wire.limits.legs => Cause::EngineFull,
+            Some(target) => match self.begin(now, id, &target, outgoing) {
+                Some(()) => return,
+                None => Cause::Internal,
+            },
+            None => match outgoing.to {
+                Destination::Contact { .. } => Cause::Unreachable,
+                Destination::Trunk { .. } => Cause::TrunkFailed,
+            },
+        };
+        self.wire.tell(Event::Ended { leg: id, cause: failure, status: None });
+    }
+
+    fn begin(&mut self, now: Now, id: LegId, target: &Target, outgoing: &Outgoing) -> Option<()> {
+        let tag = self.wire.fresh_tag();
+        let request = write_invite(&mut self.wire, target, outgoing, &tag).ok()?;
+        let index = leg::index(&request.call_id(), &tag);
+        let party = target.party.clone();
+        let mut step = Step { wire: &mut self.wire, now: now.mono, id, party: &party, flow: target.flow };
+        let stage = Placing::begin(&mut step, request, outgoing.sdp.clone())?;
+        self.legs.put(Leg { id, party, index, invite: None, stage });
+        Some(())
+    }
+
+    /// Where a destination is.
+    pub(super) fn target(&self, to: &Destination) -> Option<Target> {
+        let realm = &self.wire.directory.realm;
+        match to {
+            Destination::Contact { user, contact } => {
+                let binding = self.registrar.binding(user, *contact)?;
+                Some(Target {
+                    flow: binding.flow,
+                    uri: binding.contact.clone(),
+                    to: Uri::sip(Some(user), realm, None).ok()?,
+                    from_host: realm.clone(),
+                    party: Party::User(user.clone()),
+                })
+            }
+            Destination::Trunk { trunk, number } => {
+                let known = self.wire.trunk(trunk)?;
+                let flow = known.target?;
+                let to = Uri::sip(Some(number), &known.host, explicit_port(&flow)).ok()?;
+                let transport = transport_param(&flow);
+                let uri = if transport.is_empty() {
+                    to.clone()
+                } else {
+                    to.with_param("transport", transport).ok()?
+                };
+                Some(Target {
+                    flow,
+                    uri,
+                    to,
+                    from_host: known.host.clone(),
+                    party: Party::Trunk(trunk.clone()),
+                })
+            }
+        }
+    }
+}

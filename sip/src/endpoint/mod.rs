@@ -1,0 +1,181 @@
+//! The endpoint: everything of SIP as one machine, from messages and commands to messages and events.
+//!
+//! ```text
+//!  Received ─▶ transactions ─▶ in a dialog ─▶ leg's stage ─┐
+//!                    │      └▶ outside: INVITE, REGISTER, OPTIONS, refusals without memory
+//!  Command ──────────┼────────────────────▶ leg's stage ──┤
+//!  expire ───────────┴──▶ legs, bindings, probes ─────────┴─▶ Send, Event
+//! ```
+
+mod arrive;
+mod command;
+pub(crate) mod login;
+mod probe;
+mod receive;
+mod register;
+mod respond;
+pub(crate) mod step;
+#[cfg(test)]
+mod tests;
+pub(crate) mod wire;
+
+use std::net::SocketAddr;
+
+use base::{Entropy, LegId, Machine, Mono, Now};
+
+use crate::access::Guard;
+use crate::dialog::leg::{Leg, Legs, Stage};
+use crate::registrar::Registrar;
+use crate::seam::{Destination, Directory, Event, Flow, Input, Limits, Output, Route, Transport};
+use probe::Probes;
+use step::Step;
+use wire::{Owner, TimedOut, Wire};
+
+/// SIP as one machine. Plain data: a clone fed the same inputs gives the same outputs.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    wire: Wire,
+    guard: Guard,
+    legs: Legs,
+    registrar: Registrar,
+    probes: Probes,
+    arrived: u64,
+    is_draining: bool,
+}
+
+impl Endpoint {
+    /// An endpoint that knows these users and trunks.
+    pub fn new(directory: Directory, limits: Limits, entropy: Entropy) -> Self {
+        let mut wire = Wire::new(directory, limits, entropy);
+        let guard = Guard::new(&mut wire);
+        let mut probes = Probes::default();
+        probes.follow(&wire.directory);
+        Self {
+            wire,
+            guard,
+            legs: Legs::default(),
+            registrar: Registrar::default(),
+            probes,
+            arrived: 0,
+            is_draining: false,
+        }
+    }
+
+    /// The addresses on the way to a destination; `None` when the contact or trunk is not there.
+    pub fn route(&self, to: &Destination) -> Option<Route> {
+        let flow = self.target(to)?.flow;
+        let (local, peer) = (flow.local.ip(), flow.remote.ip());
+        Some(Route { local, advertised: self.wire.advertised_ip(local, peer), peer })
+    }
+
+    /// How many legs there are, with those whose BYE is still out.
+    pub fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// How many transactions there are.
+    pub fn transactions(&self) -> usize {
+        self.wire.load()
+    }
+
+    /// Moves one leg: takes it out, lets `step` eat its stage, and puts back what comes of it.
+    fn step_leg(
+        &mut self,
+        now: Now,
+        id: LegId,
+        flow: Option<Flow>,
+        step: impl FnOnce(&mut Step, Stage) -> Option<Stage>,
+    ) {
+        let Some(leg) = self.legs.take(id) else { return };
+        let Leg { id, party, index, invite, stage } = leg;
+        let mut at =
+            Step { wire: &mut self.wire, now: now.mono, id, party: &party, flow: flow.unwrap_or(NOWHERE) };
+        match step(&mut at, stage) {
+            Some(stage) => self.legs.put(Leg { id, party, index, invite, stage }),
+            None => self.legs.forget(&index, invite.as_ref()),
+        }
+    }
+
+    /// A client transaction got no answer.
+    fn timed_out(&mut self, now: Now, failed: TimedOut) {
+        let TimedOut { key, owner } = failed;
+        match owner {
+            Owner::Invite(leg) => self.step_leg(now, leg, None, |step, stage| match stage {
+                Stage::Placing(placing) => placing.timed_out(step, &key),
+                other => Some(other),
+            }),
+            Owner::Refresh(leg) => self.step_leg(now, leg, None, |step, stage| match stage {
+                Stage::Up(up) => up.refresh_timed_out(step, &key),
+                other => Some(other),
+            }),
+            Owner::Bye(leg) => self.step_leg(now, leg, None, |_, stage| match stage {
+                Stage::Leaving(_) => None,
+                other => Some(other),
+            }),
+            Owner::Probe(trunk) => self.probes.missed(now.mono, &mut self.wire, &trunk),
+            Owner::Nobody => {}
+        }
+    }
+
+    fn unreachable(&mut self, now: Now, flow: &Flow) {
+        for failed in self.wire.fail_flow(flow) {
+            self.timed_out(now, failed);
+        }
+    }
+
+    fn refused(&mut self, source: SocketAddr, method: &str, status: u16, why: &'static str) {
+        self.wire.tell(Event::Refused { source, method: method.to_owned(), status, why });
+    }
+}
+
+impl Machine for Endpoint {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Received { flow, message: Ok(message) } if message.is_request() => {
+                self.request(now, flow, &message);
+            }
+            Input::Received { flow, message: Ok(message) } => self.response(now, flow, &message),
+            Input::Received { flow, message: Err(bad) } => self.malformed(flow, &bad),
+            Input::Closed { connection } => self.registrar.closed(&mut self.wire, connection),
+            Input::Unreachable { flow } => self.unreachable(now, &flow),
+            Input::Command(command) => self.command(now, command),
+        }
+    }
+
+    fn expire(&mut self, now: Now) {
+        for failed in self.wire.expire(now.mono) {
+            self.timed_out(now, failed);
+        }
+        while let Some(leg) = self.legs.due(now.mono) {
+            self.step_leg(now, leg, None, |step, stage| match stage {
+                Stage::Arriving(arriving) => arriving.expire(step),
+                Stage::Placing(placing) => placing.expire(step),
+                Stage::Up(up) => up.expire(step),
+                Stage::Leaving(leaving) => Some(Stage::Leaving(leaving)),
+            });
+        }
+        self.registrar.expire(now.mono, &mut self.wire);
+        self.probes.expire(now.mono, &mut self.wire);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.wire.poll()
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        let machines = base::time::soonest(self.wire.deadline(), self.legs.deadline());
+        base::time::soonest(machines, base::time::soonest(self.registrar.deadline(), self.probes.deadline()))
+    }
+}
+
+/// Stands for the way of a step that no message caused; nothing is sent there.
+const NOWHERE: Flow = Flow {
+    transport: Transport::Udp,
+    local: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0),
+    remote: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0),
+    connection: None,
+    listener: 0,
+};

@@ -1,0 +1,235 @@
+//! What comes from the network: to its transaction, into its dialog, or judged as something new.
+
+use base::Now;
+
+use super::Endpoint;
+use super::wire::{ACCEPT, ALLOW};
+use crate::dialog::cause;
+use crate::dialog::leg::{self, Party, Stage};
+use crate::dialog::within::{Asked, capabilities};
+use crate::header::uri::Scheme;
+use crate::message::Message;
+use crate::message::bad::BadMessage;
+use crate::message::method::Method;
+use crate::message::name::Header;
+use crate::seam::Flow;
+use crate::transaction::server::Acknowledged;
+use crate::transaction::{self, Key, server};
+
+impl Endpoint {
+    pub(super) fn request(&mut self, now: Now, flow: Flow, request: &Message) {
+        let Some(key) = transaction::server_key(request, request.method()) else { return };
+        match request.method() {
+            Method::Ack => return self.ack(now, &key, flow, request),
+            _ if self.wire.has_server(&key) => return self.wire.repeat(&key),
+            Method::Cancel => return self.cancel(now, &key, flow, request),
+            _ => {}
+        }
+        if let Some(status) = self.unacceptable(request) {
+            self.refuse_stateless(flow, request, status, "unacceptable");
+            return;
+        }
+        if request.to_tag().is_some() {
+            self.within(now, &key, flow, request);
+        } else {
+            self.outside(now, &key, flow, request);
+        }
+    }
+
+    /// What no request may have, in the order of RFC 3261 section 8.2.
+    fn unacceptable(&self, request: &Message) -> Option<u16> {
+        let Ok(uri) = request.uri() else { return Some(400) };
+        if !matches!(uri.scheme(), Scheme::Sip | Scheme::Tel) {
+            return Some(416);
+        }
+        let unknown = unknown_extensions(request);
+        if !unknown.is_empty() {
+            return Some(420);
+        }
+        let encoded = request
+            .header(Header::ContentEncoding)
+            .is_some_and(|value| !value.text().trim().eq_ignore_ascii_case("identity"));
+        if encoded && !request.body().is_empty() {
+            return Some(415);
+        }
+        // We forward calls, so a loop through us must end; a question about ourselves goes nowhere further.
+        let is_new = request.to_tag().is_none() && *request.method() != Method::Options;
+        (is_new && request.number(Header::MaxForwards) == Ok(0)).then_some(483)
+    }
+
+    /// A request outside any dialog.
+    fn outside(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
+        match request.method() {
+            Method::Invite => self.invite(now, key, flow, request),
+            Method::Register => self.register(now, key, flow, request),
+            Method::Options if self.is_draining => self.overloaded(flow, request, "draining"),
+            // A question changes nothing, so that it needs no transaction (section 8.2.7).
+            Method::Options => {
+                let tag = self.wire.stateless_tag(request);
+                let answer = capabilities(self.wire.reply(request, flow, 200, &tag)).finish();
+                self.wire.send(flow, answer.as_bytes().clone());
+            }
+            Method::Bye | Method::Info | Method::Update | Method::Prack => {
+                self.refuse_stateless(flow, request, 481, "no dialog");
+            }
+            Method::Refer | Method::Subscribe | Method::Publish | Method::Message | Method::Notify => {
+                self.refuse_stateless(flow, request, 405, "method");
+            }
+            Method::Other(_) => self.refuse_stateless(flow, request, 501, "method"),
+            // Both were answered before.
+            Method::Ack | Method::Cancel => {}
+        }
+    }
+
+    /// A request with a To tag: both tags must be a dialog's, and the source its peer's.
+    fn within(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
+        let Some(leg) = self.find_dialog(request) else {
+            self.refuse_stateless(flow, request, 481, "no dialog");
+            return;
+        };
+        if !self.may_speak(now, leg, flow, request) {
+            return;
+        }
+        self.wire.open(key, flow, *request.method() == Method::Invite, None);
+        let asked = Asked { key, request };
+        self.step_leg(now, leg, Some(flow), |step, stage| match stage {
+            Stage::Arriving(arriving) => arriving.within(step, asked),
+            Stage::Up(up) => up.within(step, asked),
+            Stage::Leaving(leaving) => Some(leaving.within(step, key, request)),
+            // Early dialogs of placed legs are not kept: only the 2xx makes one.
+            Stage::Placing(placing) => {
+                let refusal = step.wire.reply(request, flow, 481, "").finish();
+                step.wire.respond(step.now, key, &refusal);
+                Some(Stage::Placing(placing))
+            }
+        });
+    }
+
+    /// The leg whose dialog has both tags of this request.
+    fn find_dialog(&self, request: &Message) -> Option<base::LegId> {
+        let to_tag = request.to_tag()?;
+        let from_tag = request.from_tag().unwrap_or_default();
+        let id = self.legs.find(&leg::index(&request.call_id(), &to_tag))?;
+        let remote = match &self.legs.leg(id)?.stage {
+            Stage::Arriving(arriving) => Some(arriving.dialog.remote_tag.as_str()),
+            Stage::Up(up) => Some(up.dialog.remote_tag.as_str()),
+            Stage::Leaving(leaving) => Some(leaving.remote_tag()),
+            Stage::Placing(_) => None,
+        };
+        remote.is_none_or(|remote| remote == from_tag).then_some(id)
+    }
+
+    /// Tags can be overheard: a request from a new address must be the trunk's own, or prove the user's
+    /// password (reliability A7). `false`: it was answered.
+    fn may_speak(&mut self, now: Now, id: base::LegId, flow: Flow, request: &Message) -> bool {
+        let Some(leg) = self.legs.leg(id) else { return false };
+        let known = match &leg.stage {
+            Stage::Arriving(arriving) => Some(arriving.dialog.flow),
+            Stage::Up(up) => Some(up.dialog.flow),
+            Stage::Leaving(_) | Stage::Placing(_) => None,
+        };
+        if known.is_none_or(|known| known.remote.ip() == flow.remote.ip()) {
+            return true;
+        }
+        match &leg.party {
+            Party::Trunk(name) => {
+                let covered = self
+                    .wire
+                    .trunk(name)
+                    .is_some_and(|trunk| trunk.sources.iter().any(|source| source.covers(flow.remote)));
+                if !covered {
+                    self.refuse_stateless(flow, request, 403, "source");
+                }
+                covered
+            }
+            Party::User(name) => {
+                let name = name.clone();
+                let Some(proved) = self.prove(now, flow, request) else { return false };
+                if proved != name {
+                    self.refuse_stateless(flow, request, 403, "forbidden");
+                }
+                proved == name
+            }
+        }
+    }
+
+    fn ack(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
+        if self.wire.acknowledged(now.mono, key) == Some(Acknowledged::Absorbed) {
+            return;
+        }
+        // An ACK that is nobody's answers a stateless refusal: absorbed.
+        let Some(leg) = self.find_dialog(request) else { return };
+        self.step_leg(now, leg, Some(flow), |step, stage| match stage {
+            Stage::Up(up) => up.acknowledged(step, request),
+            other => Some(other),
+        });
+    }
+
+    /// CANCEL ends what has no final response yet; after one it has no effect (section 9.2).
+    fn cancel(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
+        let Some(invite) = transaction::server_key(request, &Method::Invite) else { return };
+        let Some(state) = self.wire.server_state(&invite) else {
+            self.refuse_stateless(flow, request, 481, "no transaction");
+            return;
+        };
+        let leg = self.legs.find_by_invite(&invite).or_else(|| self.find_dialog(request));
+        self.wire.open(key, flow, false, None);
+        let tag = match leg.and_then(|id| self.legs.leg(id)).map(|leg| &leg.stage) {
+            Some(Stage::Arriving(arriving)) => arriving.dialog.local_tag.clone(),
+            _ => self.wire.stateless_tag(request),
+        };
+        let answer = self.wire.reply(request, flow, 200, &tag).finish();
+        self.wire.respond(now.mono, key, &answer);
+        let (Some(leg), server::State::Proceeding) = (leg, state) else { return };
+        self.step_leg(now, leg, Some(flow), |step, stage| match stage {
+            Stage::Arriving(arriving) => {
+                arriving.cancelled(step, cause::of_cancel(request));
+                None
+            }
+            Stage::Up(up) => Some(up.cancel_offer(step, &invite)),
+            other => Some(other),
+        });
+    }
+
+    pub(super) fn malformed(&mut self, flow: Flow, bad: &BadMessage) {
+        let call_id = bad.remains.call_id.clone().unwrap_or_default();
+        let tag = hex::encode(self.wire.seal(&[b"bad", call_id.as_bytes()]).get(..8).unwrap_or_default());
+        let reply = bad.reply(flow.remote, &tag);
+        let status = reply.as_ref().and_then(Message::status).unwrap_or(0);
+        if let Some(reply) = reply {
+            self.wire.send(flow, reply.as_bytes().clone());
+        }
+        let method = bad.remains.method.clone().unwrap_or_default();
+        self.refused(flow.remote, &method, status, "malformed");
+    }
+
+    /// Refuses without memory, and says so in the log.
+    pub(super) fn refuse_stateless(&mut self, flow: Flow, request: &Message, status: u16, why: &'static str) {
+        let tag = self.wire.stateless_tag(request);
+        let mut draft = self.wire.reply(request, flow, status, &tag);
+        draft = match status {
+            405 | 501 => draft.header(Header::Allow, ALLOW),
+            415 => draft.header(Header::Accept, ACCEPT).header(Header::AcceptEncoding, "identity"),
+            420 => draft.header(Header::Unsupported, unknown_extensions(request).join(", ")),
+            422 => draft.header(Header::MinSe, crate::header::session::LEAST_INTERVAL),
+            503 => draft.header(Header::RetryAfter, self.wire.retry_after()),
+            _ => draft,
+        };
+        self.wire.send(flow, draft.finish().as_bytes().clone());
+        self.refused(flow.remote, request.method().as_str(), status, why);
+    }
+
+    /// 503 with Retry-After.
+    pub(super) fn overloaded(&mut self, flow: Flow, request: &Message, why: &'static str) {
+        self.refuse_stateless(flow, request, 503, why);
+    }
+}
+
+/// What Require and Proxy-Require ask for beyond what we know (section 8.2.2.3). A back-to-back user agent
+/// stands where a proxy would, so that Proxy-Require means it too.
+fn unknown_extensions(request: &Message) -> Vec<String> {
+    let mut unknown = request.tokens(Header::Require);
+    unknown.extend(request.tokens(Header::ProxyRequire));
+    unknown.retain(|token| !token.eq_ignore_ascii_case("timer"));
+    unknown
+}

@@ -1,0 +1,66 @@
+//! Responses: to whoever sent the request.
+
+use base::Now;
+
+use super::Endpoint;
+use super::wire::Owner;
+use crate::dialog::leg::Stage;
+use crate::dialog::refresh;
+use crate::message::Message;
+use crate::message::method::Method;
+use crate::seam::Flow;
+
+impl Endpoint {
+    pub(super) fn response(&mut self, now: Now, flow: Flow, response: &Message) {
+        // A response that is nobody's has no effect (RFC 3261 section 18.1.2): keep-alives are not waited for.
+        let Some((key, client)) = self.wire.received(now.mono, response) else { return };
+        let request = client.request;
+        let status = response.status().unwrap_or(500);
+        match client.owner {
+            Owner::Invite(leg) => {
+                let is_success = (200..300).contains(&status);
+                if self.legs.leg(leg).is_none() && is_success {
+                    return self.dismiss(now, flow, &key, &request, response);
+                }
+                self.step_leg(now, leg, Some(flow), |step, stage| match stage {
+                    Stage::Placing(placing) => placing.response(step, &key, &request, response),
+                    // Another fork made the leg: this one is ACKed and BYEd (section 13.2.2.4).
+                    other => {
+                        if is_success {
+                            refresh::dismiss(step, &key, &request, response);
+                        }
+                        Some(other)
+                    }
+                });
+            }
+            Owner::Refresh(leg) => self.step_leg(now, leg, Some(flow), |step, stage| match stage {
+                Stage::Up(up) => up.refreshed(step, &key, &request, response),
+                other => Some(other),
+            }),
+            Owner::Bye(leg) => self.step_leg(now, leg, Some(flow), |step, stage| match stage {
+                Stage::Leaving(leaving) => leaving.response(step, &key, &request, response),
+                other => Some(other),
+            }),
+            Owner::Probe(trunk) if status >= 200 => {
+                self.probes.answered(now.mono, &mut self.wire, &trunk, status);
+            }
+            Owner::Probe(_) | Owner::Nobody => {}
+        }
+    }
+
+    /// A 2xx whose leg has ended meanwhile.
+    fn dismiss(
+        &mut self,
+        now: Now,
+        flow: Flow,
+        key: &crate::transaction::Key,
+        request: &Message,
+        response: &Message,
+    ) {
+        let made = crate::dialog::placing::acknowledge(&mut self.wire, key, request, response, flow, None);
+        let Some(mut dialog) = made else { return };
+        if let Some((way, bye)) = dialog.request(&mut self.wire, Method::Bye) {
+            self.wire.request(now.mono, way, bye.finish(), Owner::Nobody);
+        }
+    }
+}

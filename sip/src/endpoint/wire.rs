@@ -1,0 +1,323 @@
+//! What every part of the endpoint works with: the transactions, the outputs, the directory, the entropy.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+
+use base::{Entropy, LegId, Mono, Name};
+use bytes::Bytes;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::header::via::{self, Via};
+use crate::message::Message;
+use crate::message::draft::Draft;
+use crate::message::name::Header;
+use crate::seam::{Directory, Event, Flow, Limits, Output, Transport, Trunk};
+use crate::transaction::client::{self, Client};
+use crate::transaction::server::{self, Acknowledged, Server};
+use crate::transaction::table::Table;
+use crate::transaction::{self, Key};
+
+/// Whose a client transaction is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The INVITE of a placed leg.
+    Invite(LegId),
+    /// A re-INVITE or UPDATE of ours that refreshes a session.
+    Refresh(LegId),
+    /// The BYE of a leg.
+    Bye(LegId),
+    /// The OPTIONS that asks whether a trunk is there.
+    Probe(Name),
+    /// Its answer changes nothing: a CANCEL, the BYE of a fork.
+    Nobody,
+}
+
+/// The shared half of the endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    /// Who is who.
+    pub(crate) directory: Directory,
+    /// The bounds.
+    pub(crate) limits: Limits,
+    /// Tags, branches, jitter.
+    pub(crate) entropy: Entropy,
+    secret: [u8; 32],
+    outputs: VecDeque<Output>,
+    servers: Table<Key, Server>,
+    merges: HashMap<Key, Key>,
+    clients: Table<Key, Client<Owner>>,
+}
+
+/// A client transaction that its owner must hear of.
+#[derive(Clone, Debug)]
+pub(crate) struct TimedOut {
+    /// Its key.
+    pub(crate) key: Key,
+    /// Whose it was.
+    pub(crate) owner: Owner,
+}
+
+impl Wire {
+    pub(crate) fn new(directory: Directory, limits: Limits, mut entropy: Entropy) -> Self {
+        let mut secret = [0; 32];
+        entropy.fill(&mut secret);
+        Self {
+            directory,
+            limits,
+            entropy,
+            secret,
+            outputs: VecDeque::new(),
+            servers: Table::default(),
+            merges: HashMap::new(),
+            clients: Table::default(),
+        }
+    }
+
+    pub(crate) fn send(&mut self, flow: Flow, bytes: Bytes) {
+        self.outputs.push_back(Output::Send { flow, bytes });
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// HMAC-SHA-256 of `parts` under a secret of this endpoint: stateless tags, nonces, stand-in passwords.
+    pub(crate) fn seal(&self, parts: &[&[u8]]) -> [u8; 32] {
+        // HMAC takes a key of any length; the fallback cannot be reached and would only weaken a tag.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.secret) else { return self.secret };
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
+    /// The To tag of a stateless response: the same for every copy of the request (RFC 3261 section 8.2.7).
+    pub(crate) fn stateless_tag(&self, request: &Message) -> String {
+        let from_tag = request.from_tag().unwrap_or_default();
+        let call_id = request.call_id();
+        let sealed =
+            self.seal(&[b"tag", call_id.as_bytes(), from_tag.as_bytes(), request.uri_text().as_bytes()]);
+        hex::encode(sealed.get(..8).unwrap_or_default())
+    }
+
+    /// A tag that nobody can guess.
+    pub(crate) fn fresh_tag(&mut self) -> String {
+        self.entropy.token(8)
+    }
+
+    /// Seconds for Retry-After, scattered so that the refused do not come back together.
+    pub(crate) fn retry_after(&mut self) -> u32 {
+        5 + self.entropy.below(26) as u32
+    }
+
+    /// A response to `request`, to be finished and sent.
+    pub(crate) fn reply(&self, request: &Message, flow: Flow, status: u16, tag: &str) -> Draft {
+        request.reply(status, flow.remote, Some(tag)).header(Header::Server, PRODUCT)
+    }
+
+    // Server transactions.
+
+    /// Whether `load` transactions are too many; the caller adds its own margin.
+    pub(crate) fn load(&self) -> usize {
+        self.servers.len() + self.clients.len()
+    }
+
+    pub(crate) fn has_server(&self, key: &Key) -> bool {
+        self.servers.find(key).is_some()
+    }
+
+    pub(crate) fn server_state(&self, key: &Key) -> Option<server::State> {
+        self.servers.find(key).map(Server::state)
+    }
+
+    /// Opens a server transaction; `merge` is what a copy by another way would share.
+    pub(crate) fn open(&mut self, key: &Key, flow: Flow, is_invite: bool, merge: Option<Key>) {
+        if let Some(merge) = &merge {
+            self.merges.insert(merge.clone(), key.clone());
+        }
+        self.servers.insert(key.clone(), Server::new(flow, is_invite, merge));
+    }
+
+    /// Whether an open transaction has this request by another way (RFC 3261 section 8.2.2.2).
+    pub(crate) fn is_merged(&self, merge: &Key, key: &Key) -> bool {
+        self.merges.get(merge).is_some_and(|other| other != key)
+    }
+
+    /// The request came again.
+    pub(crate) fn repeat(&mut self, key: &Key) {
+        let again = self.servers.find(key).and_then(|server| Some((server.flow, server.repeated()?)));
+        if let Some((flow, bytes)) = again {
+            self.send(flow, bytes);
+        }
+    }
+
+    /// Sends a response through its transaction.
+    pub(crate) fn respond(&mut self, now: Mono, key: &Key, response: &Message) {
+        let status = response.status().unwrap_or(500);
+        let bytes = response.as_bytes().clone();
+        let changed =
+            self.servers.change(key, |server| (server.respond(now, status, bytes.clone()), server.flow));
+        let Some(((true, flow), over)) = changed else { return };
+        self.forget_merge(key, over);
+        self.send(flow, bytes);
+    }
+
+    /// An ACK with this key came; `None` when no transaction has it.
+    pub(crate) fn acknowledged(&mut self, now: Mono, key: &Key) -> Option<Acknowledged> {
+        let (acknowledged, over) = self.servers.change(key, |server| server.acknowledged(now))?;
+        self.forget_merge(key, over);
+        Some(acknowledged)
+    }
+
+    fn forget_merge(&mut self, key: &Key, over: Option<Server>) {
+        if let Some(merge) = over.and_then(|server| server.merge)
+            && self.merges.get(&merge) == Some(key)
+        {
+            self.merges.remove(&merge);
+        }
+    }
+
+    // Client transactions.
+
+    /// A new branch.
+    pub(crate) fn branch(&mut self) -> String {
+        format!("{}{}", via::MAGIC_COOKIE, self.entropy.token(10))
+    }
+
+    /// Our Via on this way, with a new branch.
+    pub(crate) fn via(&mut self, flow: &Flow) -> Via {
+        let transport = match flow.transport {
+            Transport::Udp => via::ViaTransport::Udp,
+            Transport::Tcp => via::ViaTransport::Tcp,
+        };
+        let branch = self.branch();
+        Via::new(transport, self.advertised(flow), &branch)
+    }
+
+    /// Our Contact on this way.
+    pub(crate) fn contact(&self, flow: &Flow) -> String {
+        let stream = if flow.transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        format!("<sip:{CONTACT_USER}@{}{stream}>", self.advertised(flow))
+    }
+
+    /// The address that we tell the peer of this way: the public one toward peers outside our own networks.
+    pub(crate) fn advertised(&self, flow: &Flow) -> SocketAddr {
+        SocketAddr::new(self.advertised_ip(flow.local.ip(), flow.remote.ip()), flow.local.port())
+    }
+
+    /// The same without port.
+    pub(crate) fn advertised_ip(&self, local: IpAddr, remote: IpAddr) -> IpAddr {
+        match self.directory.public_address {
+            Some(public) if !self.directory.local_networks.iter().any(|net| net.contains(remote)) => public,
+            _ => local,
+        }
+    }
+
+    /// The trunk of this name.
+    pub(crate) fn trunk(&self, name: &str) -> Option<&Trunk> {
+        self.directory.trunks.iter().find(|trunk| trunk.name == *name)
+    }
+
+    /// Sends a request through a transaction of its own.
+    pub(crate) fn request(&mut self, now: Mono, flow: Flow, request: Message, owner: Owner) -> Option<Key> {
+        let key = transaction::client_key(&request)?;
+        self.send(flow, request.as_bytes().clone());
+        self.clients.insert(key.clone(), Client::new(now, flow, request, owner));
+        Some(key)
+    }
+
+    pub(crate) fn client(&self, key: &Key) -> Option<&Client<Owner>> {
+        self.clients.find(key)
+    }
+
+    /// A response came: the owner to be told, if there is one.
+    pub(crate) fn received(&mut self, now: Mono, response: &Message) -> Option<(Key, Client<Owner>)> {
+        let key = transaction::client_key(response)?;
+        let (received, over) = self.clients.change(&key, |client| client.receive(now, response))?;
+        let client = over.or_else(|| self.clients.find(&key).cloned())?;
+        if let Some(ack) = received.send {
+            self.send(client.flow, ack);
+        }
+        received.pass.then_some((key, client))
+    }
+
+    /// ACKs a 2xx, now and each time that it comes again.
+    pub(crate) fn acknowledge(&mut self, key: &Key, to_tag: &str, flow: Flow, ack: &Message) {
+        let bytes = ack.as_bytes().clone();
+        self.send(flow, bytes.clone());
+        self.clients.change(key, |client| {
+            client.flow = flow;
+            client.acknowledge(to_tag, bytes);
+        });
+    }
+
+    /// Forgets a client transaction (RFC 3261 section 9.1: no final response 64·T1 after the CANCEL).
+    pub(crate) fn abandon(&mut self, key: &Key) {
+        self.clients.remove(key);
+    }
+
+    /// Every client transaction on this way fails.
+    pub(crate) fn fail_flow(&mut self, flow: &Flow) -> Vec<TimedOut> {
+        let same = |client: &Client<Owner>| client.flow == *flow && client.state() != client::State::Accepted;
+        let keys = self.clients.keys_where(same);
+        keys.into_iter()
+            .filter_map(|key| Some(TimedOut { owner: self.clients.remove(&key)?.owner, key }))
+            .collect()
+    }
+
+    // Deadlines.
+
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        base::time::soonest(self.servers.deadline(), self.clients.deadline())
+    }
+
+    /// Runs what is due of the transactions; the owner of a timed-out one must be told.
+    pub(crate) fn expire(&mut self, now: Mono) -> Vec<TimedOut> {
+        while let Some(key) = self.servers.due(now) {
+            let Some((expired, over)) = self.servers.change(&key, |server| (server.expire(now), server.flow))
+            else {
+                break;
+            };
+            self.forget_merge(&key, over);
+            if let (server::Expired::Repeat(bytes), flow) = expired {
+                self.send(flow, bytes);
+            }
+        }
+        let mut timed_out = Vec::new();
+        while let Some(key) = self.clients.due(now) {
+            let changed = self.clients.change(&key, |client| (client.expire(now), client.flow));
+            let Some(((expired, flow), over)) = changed else { break };
+            match (expired, over) {
+                (client::Expired::Repeat(bytes), _) => self.send(flow, bytes),
+                (client::Expired::TimedOut, Some(client)) => {
+                    timed_out.push(TimedOut { key, owner: client.owner });
+                }
+                _ => {}
+            }
+        }
+        timed_out
+    }
+
+    /// How many transactions and merge keys are held.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.servers.len() + self.clients.len() + self.merges.len()
+    }
+}
+
+/// The methods that we take, for Allow.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER";
+/// The extensions that we know, for Supported.
+pub(crate) const SUPPORTED: &str = "timer";
+/// The bodies that we read, for Accept.
+pub(crate) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+/// What we say we are: no version, which would only help an attacker.
+pub(crate) const PRODUCT: &str = "Sibai";
+/// The user part of our Contact; requests to it are found by their dialog.
+const CONTACT_USER: &str = "sibai";

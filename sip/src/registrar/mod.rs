@@ -1,0 +1,259 @@
+//! The registrar: where each user can be reached (RFC 3261 section 10.3, RFC 5626).
+//!
+//! A binding lives until it expires, is removed, its user is gone, or its connection is closed. Its key is
+//! ours and stays while it is refreshed, so that whoever rings it never holds a stale address.
+
+pub(crate) mod binding;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base::{Mono, Name};
+
+use crate::endpoint::wire::{PRODUCT, Wire};
+use crate::header::address::Address;
+use crate::header::uri::Uri;
+use crate::message::draft::Draft;
+use crate::message::method::Method;
+use crate::message::name::Header;
+use crate::message::reply::MAX_FORWARDS;
+use crate::seam::{Event, Flow, Transport};
+use binding::{Binding, Registration};
+
+/// Every binding of every user.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registrar {
+    users: BTreeMap<Name, Vec<Binding>>,
+    owners: HashMap<u64, Name>,
+    alarms: BTreeSet<(Mono, u64)>,
+    sources: HashMap<(Transport, SocketAddr), u32>,
+    connections: BTreeMap<u64, BTreeSet<u64>>,
+    next_key: u64,
+}
+
+/// Why a registration failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A binding was changed by a later request of the same Call-ID: 500 (section 10.3 step 7).
+    OutOfOrder,
+    /// No room for another binding: 503.
+    Full,
+}
+
+impl Registrar {
+    /// The bindings of a user.
+    pub(crate) fn bindings(&self, user: &str) -> &[Binding] {
+        self.users.get(user).map_or(&[], Vec::as_slice)
+    }
+
+    /// A user's binding by its key.
+    pub(crate) fn binding(&self, user: &str, key: u64) -> Option<&Binding> {
+        self.bindings(user).iter().find(|binding| binding.key == key)
+    }
+
+    /// Whether a live registration came from this address.
+    pub(crate) fn holds(&self, flow: &Flow) -> bool {
+        self.sources.contains_key(&(flow.transport, flow.remote))
+    }
+
+    /// Does what a REGISTER asks, all of it or nothing.
+    pub(crate) fn register(
+        &mut self,
+        now: Mono,
+        wire: &mut Wire,
+        user: &Name,
+        asked: &Registration,
+    ) -> Result<(), Refusal> {
+        let before = self.keys(user);
+        let kept = self.users.get(user).map_or(&[][..], Vec::as_slice);
+        let touched: Vec<Option<u64>> =
+            asked.contacts.iter().map(|contact| contact.find(kept).map(|binding| binding.key)).collect();
+        let stale = |binding: &Binding| binding.call_id == asked.call_id && asked.number <= binding.number;
+        let out_of_order = kept
+            .iter()
+            .any(|binding| (asked.removes_all || touched.contains(&Some(binding.key))) && stale(binding));
+        if out_of_order {
+            return Err(Refusal::OutOfOrder);
+        }
+        let fresh =
+            asked.contacts.iter().zip(&touched).filter(|(c, key)| key.is_none() && !c.is_removal()).count();
+        if self.owners.len() + fresh > wire.limits.bindings {
+            return Err(Refusal::Full);
+        }
+        if asked.removes_all {
+            for key in &before {
+                self.remove(*key);
+            }
+        }
+        for (contact, key) in asked.contacts.iter().zip(touched) {
+            let key = key.filter(|key| self.owners.contains_key(key));
+            self.apply(now, user, asked, contact, key);
+        }
+        self.trim(wire, user);
+        self.tell_if_changed(wire, user, &before);
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        now: Mono,
+        user: &Name,
+        asked: &Registration,
+        contact: &binding::Contact,
+        key: Option<u64>,
+    ) {
+        if let Some(key) = key {
+            self.remove(key);
+        }
+        if contact.is_removal() {
+            return;
+        }
+        let key = key.unwrap_or_else(|| {
+            self.next_key += 1;
+            self.next_key
+        });
+        self.add(user, Binding::new(now, key, asked, contact));
+    }
+
+    /// Over the limit the binding that was refreshed longest ago goes: a phone that came back under a new
+    /// port is worth more than its own ghost.
+    fn trim(&mut self, wire: &Wire, user: &Name) {
+        while self.bindings(user).len() > wire.limits.contacts_per_user {
+            let oldest = self.bindings(user).iter().min_by_key(|binding| (binding.refreshed, binding.key));
+            let Some(key) = oldest.map(|binding| binding.key) else { return };
+            self.remove(key);
+        }
+    }
+
+    /// A stream connection is gone, and what was reachable over it.
+    pub(crate) fn closed(&mut self, wire: &mut Wire, connection: u64) {
+        for key in self.connections.remove(&connection).unwrap_or_default() {
+            self.drop_binding(wire, key);
+        }
+    }
+
+    /// Drops the bindings of users that are gone.
+    pub(crate) fn follow(&mut self, wire: &mut Wire) {
+        let gone: Vec<Name> =
+            self.users.keys().filter(|user| !wire.directory.users.contains_key(*user)).cloned().collect();
+        for user in gone {
+            for key in self.keys(&user) {
+                self.remove(key);
+            }
+            wire.tell(Event::Contacts { user, contacts: Vec::new() });
+        }
+    }
+
+    /// Ends what has expired and keeps the NAT's holes open.
+    pub(crate) fn expire(&mut self, now: Mono, wire: &mut Wire) {
+        while let Some(&(at, key)) = self.alarms.first()
+            && at <= now
+        {
+            let Some(user) = self.owners.get(&key).cloned() else {
+                self.alarms.remove(&(at, key));
+                continue;
+            };
+            let Some(mut binding) = self.remove(key) else { continue };
+            if binding.expires <= now {
+                wire.tell(Event::Contacts { contacts: self.keys(&user), user });
+                continue;
+            }
+            if binding.keep_alive.is_some_and(|due| due <= now) {
+                binding.keep_alive = Some(now + KEEP_ALIVE);
+                keep_alive(wire, &binding);
+            }
+            self.add(&user, binding);
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// How many entries are held in all tables.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.users.len() + self.owners.len() + self.alarms.len() + self.sources.len() + self.connections.len()
+    }
+
+    fn keys(&self, user: &str) -> Vec<u64> {
+        let mut keys: Vec<u64> = self.bindings(user).iter().map(|binding| binding.key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    fn drop_binding(&mut self, wire: &mut Wire, key: u64) {
+        let Some(user) = self.owners.get(&key).cloned() else { return };
+        self.remove(key);
+        wire.tell(Event::Contacts { contacts: self.keys(&user), user });
+    }
+
+    fn tell_if_changed(&self, wire: &mut Wire, user: &Name, before: &[u64]) {
+        let contacts = self.keys(user);
+        if contacts != before {
+            wire.tell(Event::Contacts { user: user.clone(), contacts });
+        }
+    }
+
+    fn add(&mut self, user: &Name, binding: Binding) {
+        let key = binding.key;
+        self.owners.insert(key, user.clone());
+        self.alarms.insert((binding.deadline(), key));
+        *self.sources.entry((binding.flow.transport, binding.flow.remote)).or_default() += 1;
+        if let Some(connection) = binding.flow.connection {
+            self.connections.entry(connection).or_default().insert(key);
+        }
+        self.users.entry(user.clone()).or_default().push(binding);
+    }
+
+    fn remove(&mut self, key: u64) -> Option<Binding> {
+        let user = self.owners.remove(&key)?;
+        let bindings = self.users.get_mut(&user)?;
+        let at = bindings.iter().position(|binding| binding.key == key)?;
+        let binding = bindings.remove(at);
+        if bindings.is_empty() {
+            self.users.remove(&user);
+        }
+        self.alarms.remove(&(binding.deadline(), key));
+        let source = (binding.flow.transport, binding.flow.remote);
+        if let Some(count) = self.sources.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.sources.remove(&source);
+            }
+        }
+        if let Some(connection) = binding.flow.connection
+            && let Some(keys) = self.connections.get_mut(&connection)
+        {
+            keys.remove(&key);
+            if keys.is_empty() {
+                self.connections.remove(&connection);
+            }
+        }
+        Some(binding)
+    }
+}
+
+/// OPTIONS through the NAT of a phone. It is sent once and its answer is not waited for: the packet keeps the
+/// hole open, the answer would change nothing.
+fn keep_alive(wire: &mut Wire, binding: &Binding) {
+    let Ok(from) = Uri::sip(Some("ping"), &wire.directory.realm, None) else { return };
+    let tag = wire.fresh_tag();
+    let call_id = wire.entropy.token(12);
+    let draft = Draft::request(Method::Options, &binding.contact)
+        .header(Header::Via, wire.via(&binding.flow))
+        .header(Header::MaxForwards, MAX_FORWARDS)
+        .header(Header::From, Address::new(from).tagged(&tag))
+        .header(Header::To, Address::new(binding.contact.clone()))
+        .header(Header::CallId, call_id)
+        .header(Header::CSeq, "1 OPTIONS")
+        .header(Header::Contact, wire.contact(&binding.flow))
+        .header(Header::UserAgent, PRODUCT);
+    wire.send(binding.flow, draft.finish().as_bytes().clone());
+}
+
+/// NATs forget a UDP flow after 30 s (RFC 4787 lets them after 120 s, few wait so long).
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(25);
