@@ -1,7 +1,6 @@
 //! The control thread: one loop round one node. Drain what it wants, fire what is due, then wait.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -121,8 +120,14 @@ impl Control {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.stop(),
             }
-            self.metrics.channels.store(self.node.channels() as u64, Ordering::Relaxed);
+            self.gauge();
         }
+    }
+
+    fn gauge(&self) {
+        self.metrics.sip_transactions.set(self.node.sip().transactions() as i64);
+        self.metrics.registrations.set(self.node.sip().bindings() as i64);
+        self.metrics.queue_waiting.set(i64::from(self.node.brain().waiting()));
     }
 
     fn take(&mut self, input: Input) {
@@ -174,7 +179,7 @@ impl Control {
                     (self.news)(News::Told { call, what });
                 }
                 Output::Refused { source, method, status, why } => {
-                    self.metrics.refused.fetch_add(1, Ordering::Relaxed);
+                    self.metrics.sip_refused.add(1);
                     tracing::debug!(%source, method, status, why, "refused");
                 }
                 Output::TrunkUp { trunk, up } => tracing::warn!(%trunk, up, "trunk"),

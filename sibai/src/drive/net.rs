@@ -123,7 +123,7 @@ impl Net {
                 let sent = self.udp.get(&flow.listener).map(|socket| socket.send_to(&bytes, flow.remote));
                 if !matches!(sent, Some(Ok(_))) {
                     // RFC 3261 §17: over UDP the retransmission, then the timer, takes care of it.
-                    self.metrics.sip_send_failures.fetch_add(1, Ordering::Relaxed);
+                    self.metrics.sip_unsent.add(1);
                     tracing::debug!(remote = %flow.remote, ?sent, "not sent");
                 }
             }
@@ -163,6 +163,7 @@ impl Ear {
             if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0 | b' ')) {
                 continue;
             }
+            self.metrics.sip_received.add(1);
             let message = Message::parse(Bytes::copy_from_slice(bytes), Carriage::Datagram);
             let flow = Flow {
                 transport: Transport::Udp,
@@ -173,7 +174,7 @@ impl Ear {
             };
             let input = control::Input::Node(node::Input::Sip(SipInput::Received { flow, message }));
             if self.control.try_send(input).is_err() {
-                self.metrics.sip_dropped.fetch_add(1, Ordering::Relaxed);
+                self.metrics.sip_dropped.add(1);
             }
         }
     }

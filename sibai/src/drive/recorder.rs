@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -172,8 +171,11 @@ impl Recorder {
     fn take_rest(&mut self, inbox: &Receiver<Input>) -> bool {
         loop {
             match inbox.try_recv() {
-                Ok(input) if self.take(input) => return true,
-                Ok(_) => {}
+                Ok(input) => {
+                    if self.take(input) {
+                        return true;
+                    }
+                }
                 Err(TryRecvError::Empty) => return false,
                 Err(TryRecvError::Disconnected) => return true,
             }
@@ -226,7 +228,7 @@ impl Recorder {
             return enough;
         }
         // A folder whose file system cannot be asked is not a full one; writing will tell.
-        let enough = recordings::enough_space(&self.folder, self.keep_free).unwrap_or(true);
+        let enough = recordings::disk::enough_space(&self.folder, self.keep_free).unwrap_or(true);
         self.space = (now, enough);
         enough
     }
@@ -239,7 +241,7 @@ impl Recorder {
             Ok(writer) => take.stage = Stage::Writing(Box::new(writer)),
             Err(error) => {
                 tracing::error!(%recording, %error, "not recorded: no spool");
-                self.metrics.recordings_failed.fetch_add(1, Ordering::Relaxed);
+                self.metrics.recordings_failed.add(1);
                 take.stage = Stage::Lost("disk_error");
             }
         }
@@ -290,7 +292,7 @@ impl Recorder {
             self.seal(recording);
         }
         self.jobs.retain(|job| !job.is_finished());
-        self.metrics.recordings_active.store(self.takes.len() as u64, Ordering::Relaxed);
+        self.metrics.recordings_active.set(self.takes.len() as i64);
     }
 
     fn seal(&mut self, recording: RecordingId) {

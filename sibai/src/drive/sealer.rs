@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use base::{Name, RecordingId, Timestamp};
 use recordings::retention::{Policy, Subject};
@@ -46,14 +45,14 @@ impl Sealer {
         .await;
         match sealed {
             Ok(Ok(sealed)) => {
-                self.metrics.recordings_bytes.fetch_add(sealed.bytes, Ordering::Relaxed);
+                self.metrics.recordings_bytes.add(sealed.bytes);
                 self.keep(&facts, sealed, wall, consent, broken).await;
             }
             Ok(Err(SealError::NoAudio)) => self.lost(facts, "no_audio", wall, consent).await,
             Ok(Err(error)) => {
                 // The spool stays; the next start tries again.
                 tracing::error!(%recording, %error, "not sealed");
-                self.metrics.recordings_failed.fetch_add(1, Ordering::Relaxed);
+                self.metrics.recordings_failed.add(1);
             }
             Err(error) => tracing::error!(%recording, %error, "sealing panicked; the spool stays"),
         }
@@ -61,7 +60,7 @@ impl Sealer {
 
     /// Enters that there is nothing to hear, and why.
     pub async fn lost(self, facts: Facts, why: &'static str, wall: Timestamp, consent: Consent) {
-        self.metrics.recordings_failed.fetch_add(1, Ordering::Relaxed);
+        self.metrics.recordings_failed.add(1);
         let id = facts.recording;
         self.journal.note(Entry::RecordingEnded { id, ended: wall, consent });
         let written = self.journal.note_and_tell(Entry::RecordingAbsent { id, why: why.to_owned() }).await;

@@ -73,9 +73,12 @@ impl Streams {
             number.and_then(|number| table.by_number.get(&number)).map(|stream| stream.letters.clone())
         };
         match letters {
-            Some(letters) if letters.try_send(bytes).is_ok() => {}
             // A connection that takes nothing for this long a queue is dead; so is one that is gone.
-            Some(_) => self.unreachable(flow),
+            Some(letters) => {
+                if letters.try_send(bytes).is_err() {
+                    self.unreachable(flow);
+                }
+            }
             None if flow.connection.is_some() => self.unreachable(flow),
             None => self.open(flow, bytes),
         }
@@ -196,15 +199,15 @@ impl Streams {
         let mut pongs = Vec::new();
         loop {
             match framer.next_frame() {
-                Ok(Some(Frame::Message(bytes))) => {
+                Some(Ok(Frame::Message(bytes))) => {
                     let message = Message::parse(bytes, Carriage::Stream);
                     self.tell(SipInput::Received { flow, message }).await;
                 }
                 // RFC 5626 §4.4.1: a double CRLF is answered with a single one.
-                Ok(Some(Frame::Ping)) => pongs.extend_from_slice(b"\r\n"),
-                Ok(Some(Frame::Pong)) => {}
-                Ok(None) => return Some(pongs),
-                Err(_) => return None,
+                Some(Ok(Frame::Ping)) => pongs.extend_from_slice(b"\r\n"),
+                Some(Ok(Frame::Pong)) => {}
+                None => return Some(pongs),
+                Some(Err(_)) => return None,
             }
         }
     }

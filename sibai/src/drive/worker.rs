@@ -5,7 +5,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -48,7 +47,6 @@ pub struct Worker {
 }
 
 /// What a worker needs to begin.
-#[derive(Debug)]
 pub struct Setup {
     /// Its number, for the thread's name.
     pub number: usize,
@@ -271,7 +269,7 @@ impl Out {
             }
         }
         for (recording, packets) in std::mem::take(&mut self.missed) {
-            self.metrics.taps_dropped.fetch_add(u64::from(packets), Ordering::Relaxed);
+            self.metrics.taps_dropped.add(u64::from(packets));
             self.control.send(control::Input::TapGap { recording, packets });
         }
     }
@@ -289,13 +287,13 @@ impl Sink for Out {
         let Some(sockets) = self.sockets.get(&leg) else { return };
         let socket = if port == Port::Rtp { &sockets.rtp } else { &sockets.rtcp };
         if socket.send_to(bytes, to).is_err() {
-            self.metrics.rtp_send_failures.fetch_add(1, Ordering::Relaxed);
+            self.metrics.rtp_unsent.add(1);
         }
     }
 
     fn tell(&mut self, event: Event) {
         if let Event::Closed { quality, .. } = &event {
-            self.metrics.rtp_packets_lost.fetch_add(quality.lost, Ordering::Relaxed);
+            self.metrics.rtp_dropped.add(quality.dropped);
         }
         if !self.backlog.is_empty() {
             self.backlog.push_back(event);

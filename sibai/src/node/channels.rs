@@ -1,7 +1,5 @@
 //! The media of one leg, as the control sees it: which worker, which ports, what was agreed.
 
-use std::net::IpAddr;
-
 use base::g711::Law;
 use base::{Cause, LegId, Now};
 use media::sdp::Negotiation;

@@ -55,7 +55,7 @@ impl Node {
             let probe = Negotiation::new(incoming.media_address, PROBE_PORT, PROBE_PORT, 0, self.codecs.clone())
                 .answer(offer, incoming.flow.remote.ip());
             if let Err(fault) = probe {
-                let (source, status) = (incoming.flow.remote, fault.sip_status());
+                let (source, status) = (incoming.flow.remote, fault.status());
                 let cause = Cause::NoCommonCodec;
                 self.command(now, Command::Refuse { leg, status, retry_after: None, cause });
                 let method = "INVITE".to_owned();
@@ -136,7 +136,7 @@ impl Node {
                 self.command(now, Command::AcceptOffer { leg, sdp });
                 self.agreed(now, leg, stream);
             }
-            Err(fault) => self.command(now, Command::RefuseOffer { leg, status: fault.sip_status() }),
+            Err(fault) => self.command(now, Command::RefuseOffer { leg, status: fault.status() }),
         }
     }
 

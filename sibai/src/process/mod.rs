@@ -166,7 +166,7 @@ impl Process {
 
     fn idle_within(&self, limit: Duration) -> bool {
         let end = Instant::now() + limit;
-        while self.metrics.calls_active.load(Ordering::Relaxed) > 0 {
+        while self.metrics.calls_active.now() > 0 {
             if Instant::now() >= end {
                 return false;
             }

@@ -1,8 +1,7 @@
 //! The desk between the control thread and the rest: gauges, the journal, and whoever listens.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
 use base::CallId;
@@ -20,24 +19,25 @@ pub(super) fn desk(
     metrics: Arc<Metrics>,
     clock: Clock,
 ) -> Box<dyn FnMut(News) + Send> {
-    let mut calls: HashMap<CallId, ()> = HashMap::new();
+    let mut calls: HashSet<CallId> = HashSet::new();
     Box::new(move |news| {
         match &news {
             News::Told { call, what: Told::Arrived { .. } } => {
-                calls.insert(*call, ());
+                calls.insert(*call);
             }
             News::Finished(finished) => {
                 calls.remove(&finished.record.call);
-                metrics.count_call(finished.record.cause);
-                journal.note(Entry::CallEnded(Box::new(rows::call_row(&finished.record, &finished.quality))));
+                let row = rows::call_row(&finished.record, &finished.quality);
+                metrics.call_ended(&row);
+                journal.note(Entry::CallEnded(Box::new(row)));
             }
             News::Standing(record) => {
                 journal.note(Entry::CallOpened { call: Box::new(rows::open_call(record)), at: clock.wall() });
             }
             News::Told { .. } | News::Registered { .. } => {}
         }
-        metrics.calls_active.store(calls.len() as u64, Ordering::Relaxed);
-        metrics.journal_waiting.store(journal.waiting() as u64, Ordering::Relaxed);
+        metrics.calls_active.set(calls.len() as i64);
+        metrics.store_waiting.set(journal.waiting() as i64);
         // Nobody has to listen.
         let _ = listener.send(news);
     })

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
-use base::{Name, Now};
+use base::{Name, Now, Period};
 use pbx::Plan;
 use recordings::retention::Policy;
 use tokio::runtime::Runtime;
@@ -30,7 +30,8 @@ pub(super) async fn recover(
     policies: &BTreeMap<Name, Policy>,
     now: Now,
 ) -> anyhow::Result<()> {
-    let recovered = recordings::recovery::recover(store.writer(), folder, policies, now.wall)
+    let policy_of = |line: &Name| policies.get(line).cloned().unwrap_or_else(gone_line);
+    let recovered = recordings::recovery::recover(store.writer(), folder, policy_of)
         .await
         .context("recordings of an earlier run could not be recovered")?;
     for recording in &recovered {
@@ -84,18 +85,28 @@ impl Background {
 
     /// Deletes what is due; a jump of the wall clock pauses it (reliability.md F14).
     async fn sweep(self: Arc<Self>) {
-        let mut last = self.clock.now();
+        let mut last = None;
         loop {
             let now = self.clock.now();
             match recordings::sweep::sweep(self.store.writer(), &self.folder, last, now, PER_SWEEP).await {
-                Ok(report) if report.deleted > 0 || report.failed > 0 => {
-                    tracing::info!(deleted = report.deleted, failed = report.failed, "swept");
-                }
-                Ok(_) => {}
+                Ok(report) => self.tell(&report),
                 Err(error) => tracing::error!(%error, "sweeper"),
             }
-            last = now;
+            last = Some(now);
             tokio::time::sleep(SWEEP_EVERY).await;
+        }
+    }
+
+    fn tell(&self, report: &recordings::sweep::Report) {
+        self.metrics.recordings_deleted.add(report.deleted.len() as u64);
+        for recording in &report.deleted {
+            tracing::info!(%recording, "deleted: its time was over");
+        }
+        for recording in &report.missing {
+            tracing::error!(%recording, "due for deletion, but its file was not there");
+        }
+        for (recording, why) in &report.failed {
+            tracing::error!(%recording, why, "could not be deleted; tried again");
         }
     }
 
@@ -120,6 +131,16 @@ impl Background {
                 Err(error) => tracing::error!(%error, "seat passwords"),
             }
         }
+    }
+}
+
+/// For recordings of a line that is no longer configured: the shipped defaults.
+fn gone_line() -> Policy {
+    Policy {
+        keep: Period::Days(30),
+        longest_without_consent: Period::Months(6),
+        rules: Vec::new(),
+        zone: "Asia/Shanghai".to_owned(),
     }
 }
 
