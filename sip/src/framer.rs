@@ -180,13 +180,13 @@ fn content_length(head: &[u8]) -> Option<usize> {
     let mut length = None;
     for line in head.split(|&b| b == b'\n').skip(1) {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
-        let (name, value) = line.split_at(colon);
+        let (name, rest) = line.split_at(colon);
         // A line that starts with white space continues the one before and is no header.
         let folded = name.first().is_some_and(|&b| lex::is_lws_byte(b));
         if folded || Header::from_name(name.trim_ascii_end()) != Header::ContentLength {
             continue;
         }
-        let text = std::str::from_utf8(value.get(1..)?).ok()?;
+        let text = std::str::from_utf8(rest.get(1..)?).ok()?;
         let value: usize = lex::number(lex::trim(text))?;
         if length.replace(value).is_some_and(|other| other != value) {
             return None;
@@ -250,13 +250,13 @@ mod tests {
         framer.push(b"OPTIONS sip:a SIP/2.0\r\nl: 99999999\r\n\r\n");
         assert!(matches!(framer.next_frame(), Some(Err(Unframeable::TooLarge { .. }))));
         let mut framer = Framer::new();
-        let mut refused = false;
+        let mut was_refused = false;
         for _ in 0..200 {
             framer.push(&[b'x'; 1024]);
-            refused |= matches!(framer.next_frame(), Some(Err(Unframeable::TooLarge { .. })));
+            was_refused |= matches!(framer.next_frame(), Some(Err(Unframeable::TooLarge { .. })));
             assert!(framer.pending() <= MAX_MESSAGE + 1024);
         }
-        assert!(refused);
+        assert!(was_refused);
     }
 
     proptest! {

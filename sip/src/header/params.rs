@@ -35,7 +35,7 @@ impl Params {
 
     /// The value as written; `None` when the parameter is absent or is a flag.
     pub fn raw(&self, name: &str) -> Option<&str> {
-        find(&self.text, name).flatten()
+        find(&self.text, name)?.1
     }
 
     /// The value, without quotes and escapes when it is a quoted string.
@@ -163,9 +163,9 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// The outer `Some`: present; the inner one: its value.
-pub(crate) fn find<'a>(text: &'a str, name: &str) -> Option<Option<&'a str>> {
-    pairs(text).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+/// The first parameter of this name, with its value when it has one.
+pub(crate) fn find<'a>(text: &'a str, name: &str) -> Option<(&'a str, Option<&'a str>)> {
+    pairs(text).find(|(key, _)| key.eq_ignore_ascii_case(name))
 }
 
 fn skip_lws(bytes: &[u8], at: usize) -> usize {

@@ -54,19 +54,13 @@ impl Uri {
 
     /// A sip URI of these parts: `user` is escaped, an IPv6 `host` gets its brackets.
     pub fn sip(user: Option<&str>, host: &str, port: Option<u16>) -> Result<Self, HeaderFault> {
-        let mut text = String::with_capacity(16 + host.len());
-        text.push_str("sip:");
-        if let Some(user) = user {
-            text.push_str(&lex::escape_user(user));
-            text.push('@');
-        }
-        match host.parse::<Ipv6Addr>() {
-            Ok(v6) => text.push_str(&format!("[{v6}]")),
-            Err(_) => text.push_str(host),
-        }
-        if let Some(port) = port {
-            text.push_str(&format!(":{port}"));
-        }
+        let user = user.map_or_else(String::new, |user| lex::escape_user(user) + "@");
+        let host = match host.parse::<Ipv6Addr>() {
+            Ok(v6) => format!("[{v6}]"),
+            Err(_) => host.to_owned(),
+        };
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        let text = format!("sip:{user}{host}{port}");
         Self::parse(&text)
     }
 
@@ -273,7 +267,7 @@ fn digits(uri: &Uri) -> impl Iterator<Item = u8> {
 fn same_params(a: &Uri, b: &Uri, weighs: impl Fn(&str) -> bool) -> bool {
     let agrees = |from: &str, with: &str| {
         params::pairs(from).all(|(name, value)| match params::find(with, name) {
-            Some(other) => same_escaped(value.unwrap_or(""), other.unwrap_or("")),
+            Some((_, other)) => same_escaped(value.unwrap_or(""), other.unwrap_or("")),
             None => !weighs(name),
         })
     };

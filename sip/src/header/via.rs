@@ -129,10 +129,11 @@ impl Via {
     /// Where a response goes over an unreliable transport (RFC 3261 section 18.2.2, RFC 3581 section 4);
     /// `None` when a name would have to be resolved.
     pub fn return_address(&self) -> Option<SocketAddr> {
-        let ip = match (self.received(), self.sent_host()) {
-            (Some(ip), _) | (None, Some(Host::Address(ip))) => ip,
-            (None, _) => return None,
+        let sent = || match self.sent_host()? {
+            Host::Address(ip) => Some(ip),
+            Host::Name(_) => None,
         };
+        let ip = self.received().or_else(sent)?;
         Some(SocketAddr::new(ip, self.rport().unwrap_or_else(|| self.sent_port())))
     }
 }

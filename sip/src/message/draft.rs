@@ -220,10 +220,9 @@ impl Draft {
             DraftStart::Request { method, .. } => Some(method.clone()),
             DraftStart::Response { .. } => None,
         };
-        match (read, method) {
-            (Some(cseq), None) => cseq,
-            (read, Some(method)) => CSeq { number: read.map_or(0, |cseq| cseq.number), method },
-            (None, None) => CSeq { number: 0, method: Method::Other("".into()) },
+        match method {
+            Some(method) => CSeq { number: read.map_or(0, |cseq| cseq.number), method },
+            None => read.unwrap_or_else(|| CSeq { number: 0, method: Method::Other("".into()) }),
         }
     }
 }

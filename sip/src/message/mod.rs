@@ -70,8 +70,9 @@ impl Message {
     /// Reads one message under the limits below; everything a transaction needs is sound in what returns.
     ///
     /// Empty lines before the start line are skipped; a datagram's bytes after Content-Length are cut off.
+    #[expect(clippy::needless_pass_by_value, reason = "the message keeps slices of the buffer")]
     pub fn parse(bytes: Bytes, carriage: Carriage) -> Result<Self, BadMessage> {
-        parse::parse(bytes, carriage)
+        parse::parse(&bytes, carriage)
     }
 
     /// The whole message as it stands on the wire.

@@ -84,111 +84,11 @@ pub enum Header {
 impl Header {
     /// The header of this name, long or compact, in any case.
     pub fn from_name(name: &[u8]) -> Self {
-        // By length first: at most a handful of comparisons for each header line.
-        let candidates: &[(&str, Self)] = match name.len() {
-            1 => return name.first().map_or(Self::Extension, |&letter| Self::from_compact(letter)),
-            2 => &[("To", Self::To)],
-            3 => &[("Via", Self::Via)],
-            4 => &[
-                ("CSeq", Self::CSeq),
-                ("Date", Self::Date),
-                ("From", Self::From),
-                ("Path", Self::Path),
-                ("RAck", Self::RAck),
-                ("RSeq", Self::RSeq),
-            ],
-            5 => &[("Allow", Self::Allow), ("Event", Self::Event), ("Route", Self::Route)],
-            6 => &[
-                ("Accept", Self::Accept),
-                ("Min-SE", Self::MinSe),
-                ("Reason", Self::Reason),
-                ("Server", Self::Server),
-            ],
-            7 => &[
-                ("Contact", Self::Contact),
-                ("Call-ID", Self::CallId),
-                ("Expires", Self::Expires),
-                ("Privacy", Self::Privacy),
-                ("Require", Self::Require),
-                ("Subject", Self::Subject),
-                ("Warning", Self::Warning),
-            ],
-            8 => &[
-                ("Priority", Self::Priority),
-                ("Refer-To", Self::ReferTo),
-                ("Replaces", Self::Replaces),
-                ("Reply-To", Self::ReplyTo),
-                ("SIP-ETag", Self::SipEtag),
-            ],
-            9 => &[
-                ("Supported", Self::Supported),
-                ("Call-Info", Self::CallInfo),
-                ("Diversion", Self::Diversion),
-                ("Recv-Info", Self::RecvInfo),
-                ("Refer-Sub", Self::ReferSub),
-                ("Timestamp", Self::Timestamp),
-            ],
-            10 => &[
-                ("User-Agent", Self::UserAgent),
-                ("Alert-Info", Self::AlertInfo),
-                ("Error-Info", Self::ErrorInfo),
-            ],
-            11 => &[
-                ("Answer-Mode", Self::AnswerMode),
-                ("In-Reply-To", Self::InReplyTo),
-                ("Min-Expires", Self::MinExpires),
-                ("Referred-By", Self::ReferredBy),
-                ("Retry-After", Self::RetryAfter),
-                ("Unsupported", Self::Unsupported),
-            ],
-            12 => &[
-                ("Content-Type", Self::ContentType),
-                ("Max-Forwards", Self::MaxForwards),
-                ("Record-Route", Self::RecordRoute),
-                ("Allow-Events", Self::AllowEvents),
-                ("History-Info", Self::HistoryInfo),
-                ("Info-Package", Self::InfoPackage),
-                ("MIME-Version", Self::MimeVersion),
-                ("Organization", Self::Organization),
-                ("SIP-If-Match", Self::SipIfMatch),
-            ],
-            13 => &[
-                ("Authorization", Self::Authorization),
-                ("P-Early-Media", Self::PEarlyMedia),
-                ("Proxy-Require", Self::ProxyRequire),
-                ("Service-Route", Self::ServiceRoute),
-            ],
-            14 => &[
-                ("Content-Length", Self::ContentLength),
-                ("Accept-Contact", Self::AcceptContact),
-                ("Reject-Contact", Self::RejectContact),
-            ],
-            15 => &[
-                ("Accept-Encoding", Self::AcceptEncoding),
-                ("Accept-Language", Self::AcceptLanguage),
-                ("Remote-Party-ID", Self::RemotePartyId),
-                ("Session-Expires", Self::SessionExpires),
-            ],
-            16 => &[
-                ("Content-Encoding", Self::ContentEncoding),
-                ("Content-Language", Self::ContentLanguage),
-                ("WWW-Authenticate", Self::WwwAuthenticate),
-            ],
-            18 => &[
-                ("Proxy-Authenticate", Self::ProxyAuthenticate),
-                ("Subscription-State", Self::SubscriptionState),
-            ],
-            19 => &[
-                ("Authentication-Info", Self::AuthenticationInfo),
-                ("Content-Disposition", Self::ContentDisposition),
-                ("P-Asserted-Identity", Self::PAssertedIdentity),
-                ("Proxy-Authorization", Self::ProxyAuthorization),
-                ("Request-Disposition", Self::RequestDisposition),
-            ],
-            20 => &[("P-Preferred-Identity", Self::PPreferredIdentity)],
-            _ => &[],
-        };
+        if let &[letter] = name {
+            return Self::from_compact(letter);
+        }
         let is_it = |text: &str| name == text.as_bytes() || name.eq_ignore_ascii_case(text.as_bytes());
+        let candidates = BY_LENGTH.get(name.len()).copied().unwrap_or_default();
         candidates.iter().find(|(text, _)| is_it(text)).map_or(Self::Extension, |&(_, header)| header)
     }
 
@@ -298,6 +198,109 @@ const LONG_FORMS: [&str; 73] = [
     "Via",
     "Warning",
     "WWW-Authenticate",
+];
+
+/// By length first, the frequent ones in front: at most a handful of comparisons for each header line.
+const BY_LENGTH: [&[(&str, Header)]; 21] = [
+    &[],
+    &[],
+    &[("To", Header::To)],
+    &[("Via", Header::Via)],
+    &[
+        ("CSeq", Header::CSeq),
+        ("Date", Header::Date),
+        ("From", Header::From),
+        ("Path", Header::Path),
+        ("RAck", Header::RAck),
+        ("RSeq", Header::RSeq),
+    ],
+    &[("Allow", Header::Allow), ("Event", Header::Event), ("Route", Header::Route)],
+    &[
+        ("Accept", Header::Accept),
+        ("Min-SE", Header::MinSe),
+        ("Reason", Header::Reason),
+        ("Server", Header::Server),
+    ],
+    &[
+        ("Contact", Header::Contact),
+        ("Call-ID", Header::CallId),
+        ("Expires", Header::Expires),
+        ("Privacy", Header::Privacy),
+        ("Require", Header::Require),
+        ("Subject", Header::Subject),
+        ("Warning", Header::Warning),
+    ],
+    &[
+        ("Priority", Header::Priority),
+        ("Refer-To", Header::ReferTo),
+        ("Replaces", Header::Replaces),
+        ("Reply-To", Header::ReplyTo),
+        ("SIP-ETag", Header::SipEtag),
+    ],
+    &[
+        ("Supported", Header::Supported),
+        ("Call-Info", Header::CallInfo),
+        ("Diversion", Header::Diversion),
+        ("Recv-Info", Header::RecvInfo),
+        ("Refer-Sub", Header::ReferSub),
+        ("Timestamp", Header::Timestamp),
+    ],
+    &[
+        ("User-Agent", Header::UserAgent),
+        ("Alert-Info", Header::AlertInfo),
+        ("Error-Info", Header::ErrorInfo),
+    ],
+    &[
+        ("Answer-Mode", Header::AnswerMode),
+        ("In-Reply-To", Header::InReplyTo),
+        ("Min-Expires", Header::MinExpires),
+        ("Referred-By", Header::ReferredBy),
+        ("Retry-After", Header::RetryAfter),
+        ("Unsupported", Header::Unsupported),
+    ],
+    &[
+        ("Content-Type", Header::ContentType),
+        ("Max-Forwards", Header::MaxForwards),
+        ("Record-Route", Header::RecordRoute),
+        ("Allow-Events", Header::AllowEvents),
+        ("History-Info", Header::HistoryInfo),
+        ("Info-Package", Header::InfoPackage),
+        ("MIME-Version", Header::MimeVersion),
+        ("Organization", Header::Organization),
+        ("SIP-If-Match", Header::SipIfMatch),
+    ],
+    &[
+        ("Authorization", Header::Authorization),
+        ("P-Early-Media", Header::PEarlyMedia),
+        ("Proxy-Require", Header::ProxyRequire),
+        ("Service-Route", Header::ServiceRoute),
+    ],
+    &[
+        ("Content-Length", Header::ContentLength),
+        ("Accept-Contact", Header::AcceptContact),
+        ("Reject-Contact", Header::RejectContact),
+    ],
+    &[
+        ("Accept-Encoding", Header::AcceptEncoding),
+        ("Accept-Language", Header::AcceptLanguage),
+        ("Remote-Party-ID", Header::RemotePartyId),
+        ("Session-Expires", Header::SessionExpires),
+    ],
+    &[
+        ("Content-Encoding", Header::ContentEncoding),
+        ("Content-Language", Header::ContentLanguage),
+        ("WWW-Authenticate", Header::WwwAuthenticate),
+    ],
+    &[],
+    &[("Proxy-Authenticate", Header::ProxyAuthenticate), ("Subscription-State", Header::SubscriptionState)],
+    &[
+        ("Authentication-Info", Header::AuthenticationInfo),
+        ("Content-Disposition", Header::ContentDisposition),
+        ("P-Asserted-Identity", Header::PAssertedIdentity),
+        ("Proxy-Authorization", Header::ProxyAuthorization),
+        ("Request-Disposition", Header::RequestDisposition),
+    ],
+    &[("P-Preferred-Identity", Header::PPreferredIdentity)],
 ];
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::header::cseq::CSeq;
 use crate::header::{address, uri, via};
 use crate::lex;
 
-pub(super) fn parse(bytes: Bytes, carriage: Carriage) -> Result<Message, BadMessage> {
+pub(super) fn parse(bytes: &Bytes, carriage: Carriage) -> Result<Message, BadMessage> {
     let skip = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
     let bytes = bytes.slice(skip..);
     let oversized = bytes.len() > MAX_MESSAGE;

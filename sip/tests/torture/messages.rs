@@ -1,9 +1,9 @@
 //! The 49 messages of RFC 4475, by the names that the RFC gives them.
 
-#[path = "texts.rs"]
-mod texts;
-
-use texts::TEXTS;
+#[path = "semantics.rs"]
+mod semantics;
+#[path = "syntax.rs"]
+mod syntax;
 
 /// A message and the section that describes it.
 pub(crate) struct Torture {
@@ -15,8 +15,11 @@ pub(crate) struct Torture {
 
 /// Every message, in the order of the RFC.
 pub(crate) fn all() -> Vec<Torture> {
-    let mut all: Vec<Torture> =
-        TEXTS.iter().map(|&(name, text)| Torture { name, bytes: wire(name, text) }).collect();
+    let mut all: Vec<Torture> = syntax::TEXTS
+        .iter()
+        .chain(semantics::TEXTS)
+        .map(|&(name, text)| Torture { name, bytes: wire(name, text) })
+        .collect();
     all.push(Torture { name: "intmeth", bytes: intmeth() });
     all.push(Torture { name: "longreq", bytes: longreq() });
     all.push(Torture { name: "mpart01", bytes: mpart01() });

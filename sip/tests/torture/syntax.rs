@@ -1,10 +1,9 @@
-//! The messages of RFC 4475 that are plain text; a line end stands for CRLF, `{SDP}` for the description.
+//! RFC 4475 sections 3.1.1 and 3.1.2, as far as they are plain text; a line end stands for CRLF, `{SDP}` for the description.
 
 /// Name and text.
-pub(super) const TEXTS: &[(&str, &str)] = &[
-    (
-        "wsinv",
-        r#"
+#[rustfmt::skip]
+pub(crate) const TEXTS: &[(&str, &str)] = &[
+    ("wsinv", r#"
 INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0
 TO :
  sip:vivekg@chair-dnrc.example.com ;   tag    = 1918181833n
@@ -34,11 +33,8 @@ m:"Quoted string \"\"" <sip:jdrosen@example.com> ; newparam =
       newvalue ;
   secondparam ; q = 0.33
 
-{SDP}"#,
-    ),
-    (
-        "esc01",
-        r#"
+{SDP}"#),
+    ("esc01", r"
 INVITE sip:sips%3Auser%40example.com@example.net SIP/2.0
 To: sip:%75se%72@example.com
 From: <sip:I%20have%20spaces@example.net>;tag=938
@@ -51,11 +47,8 @@ Contact:
   <sip:cal%6Cer@host5.example.net;%6C%72;n%61me=v%61lue%25%34%31>
 Content-Length: 150
 
-{SDP}"#,
-    ),
-    (
-        "escnull",
-        r#"
+{SDP}"),
+    ("escnull", r"
 REGISTER sip:example.com SIP/2.0
 To: sip:null-%00-null@example.com
 From: sip:null-%00-null@example.com;tag=839923423
@@ -67,11 +60,8 @@ Contact: <sip:%00@host5.example.com>
 Contact: <sip:%00%00@host5.example.com>
 L:0
 
-"#,
-    ),
-    (
-        "esc02",
-        r#"
+"),
+    ("esc02", r#"
 RE%47IST%45R sip:registrar.example.com SIP/2.0
 To: "%Z%45" <sip:resource@example.com>
 From: "%Z%45" <sip:resource@example.com>;tag=f232jadfj23
@@ -84,11 +74,8 @@ C%6Fntact: <sip:alias2@host2.example.com>
 Contact: <sip:alias3@host3.example.com>
 l: 0
 
-"#,
-    ),
-    (
-        "lwsdisp",
-        r#"
+"#),
+    ("lwsdisp", r"
 OPTIONS sip:user@example.com SIP/2.0
 To: sip:user@example.com
 From: caller<sip:caller@example.com>;tag=323
@@ -98,11 +85,8 @@ CSeq: 60 OPTIONS
 Via: SIP/2.0/UDP funky.example.com;branch=z9hG4bKkdjuw
 l: 0
 
-"#,
-    ),
-    (
-        "dblreq",
-        r#"
+"),
+    ("dblreq", r"
 REGISTER sip:example.com SIP/2.0
 To: sip:j.user@example.com
 From: sip:j.user@example.com;tag=43251j3j324
@@ -124,11 +108,8 @@ Via: SIP/2.0/UDP 192.0.2.15;branch=z9hG4bKkdjuw380234
 Content-Type: application/sdp
 Content-Length: 150
 
-{SDP}"#,
-    ),
-    (
-        "semiuri",
-        r#"
+{SDP}"),
+    ("semiuri", r"
 OPTIONS sip:user;par=u%40example.net@example.com SIP/2.0
 To: sip:j_user@example.com
 From: sip:caller@example.org;tag=33242
@@ -141,11 +122,8 @@ Accept: application/sdp, application/pkcs7-mime,
 Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKkdjuw
 l: 0
 
-"#,
-    ),
-    (
-        "transports",
-        r#"
+"),
+    ("transports", r"
 OPTIONS sip:user@example.com SIP/2.0
 To: sip:user@example.com
 From: <sip:caller@example.com>;tag=323
@@ -160,12 +138,8 @@ Via: SIP/2.0/UNKNOWN t4.example.com;branch=z9hG4bKasd0f3en
 Via: SIP/2.0/TCP t5.example.com;branch=z9hG4bK0a9idfnee
 l: 0
 
-"#,
-    ),
-    // The space at the end of the status line is there: an empty reason.
-    (
-        "noreason",
-        "
+"),
+    ("noreason", "
 SIP/2.0 100 \nVia: SIP/2.0/UDP 192.0.2.105;branch=z9hG4bK2398ndaoe
 Call-ID: noreason.asndj203insdf99223ndf
 CSeq: 35 INVITE
@@ -174,11 +148,8 @@ To: <sip:user@example.edu>;tag=902jndnke3
 Content-Length: 0
 Contact: <sip:user@host105.example.com>
 
-",
-    ),
-    (
-        "badinv01",
-        r#"
+"),
+    ("badinv01", r#"
 INVITE sip:user@example.com SIP/2.0
 To: sip:j.user@example.com
 From: sip:caller@example.net;tag=134161461246
@@ -190,11 +161,8 @@ Contact: "Joe" <sip:joe@example.org>;;;;
 Content-Length: 152
 Content-Type: application/sdp
 
-{SDP}a="#,
-    ),
-    (
-        "clerr",
-        r#"
+{SDP}a="#),
+    ("clerr", r"
 INVITE sip:user@example.com SIP/2.0
 Max-Forwards: 80
 To: sip:j.user@example.com
@@ -206,11 +174,8 @@ Via: SIP/2.0/UDP host5.example.com;branch=z9hG4bK-39234-23523
 Content-Type: application/sdp
 Content-Length: 9999
 
-{SDP}"#,
-    ),
-    (
-        "ncl",
-        r#"
+{SDP}"),
+    ("ncl", r"
 INVITE sip:user@example.com SIP/2.0
 Max-Forwards: 254
 To: sip:j.user@example.com
@@ -222,11 +187,8 @@ Contact: <sip:caller@example53.example.net>
 Content-Type: application/sdp
 Content-Length: -999
 
-{SDP}"#,
-    ),
-    (
-        "scalar02",
-        r#"
+{SDP}"),
+    ("scalar02", r"
 REGISTER sip:example.com SIP/2.0
 Via: SIP/2.0/TCP host129.example.com;branch=z9hG4bK342sdfoi3
 To: <sip:user@example.com>
@@ -239,11 +201,8 @@ Contact: <sip:user@host129.example.com>
   ;expires=280297596632815
 Content-Length: 0
 
-"#,
-    ),
-    (
-        "scalarlg",
-        r#"
+"),
+    ("scalarlg", r#"
 SIP/2.0 503 Service Unavailable
 Via: SIP/2.0/TCP host129.example.com;branch=z9hG4bKzzxdiwo34sw;received=192.0.2.129
 To: <sip:user@example.com>
@@ -254,11 +213,8 @@ Retry-After: 949302838503028349304023988
 Warning: 1812 overture "In Progress"
 Content-Length: 0
 
-"#,
-    ),
-    (
-        "quotbal",
-        r#"
+"#),
+    ("quotbal", r#"
 INVITE sip:user@example.com SIP/2.0
 To: "Mr. J. User <sip:j.user@example.com>
 From: sip:caller@example.net;tag=93334
@@ -270,11 +226,8 @@ Via: SIP/2.0/UDP 192.0.2.59:5050;branch=z9hG4bKkdjuw39234
 Content-Type: application/sdp
 Content-Length: 150
 
-{SDP}"#,
-    ),
-    (
-        "ltgtruri",
-        r#"
+{SDP}"#),
+    ("ltgtruri", r"
 INVITE <sip:user@example.com> SIP/2.0
 To: sip:user@example.com
 From: sip:caller@example.net;tag=39291
@@ -286,11 +239,8 @@ Contact: <sip:caller@host5.example.net>
 Content-Type: application/sdp
 Content-Length: 150
 
-{SDP}"#,
-    ),
-    (
-        "lwsruri",
-        r#"
+{SDP}"),
+    ("lwsruri", r"
 INVITE sip:user@example.com; lr SIP/2.0
 To: sip:user@example.com;tag=3xfe-9921883-z9f
 From: sip:caller@example.net;tag=231413434
@@ -302,11 +252,8 @@ Contact: <sip:caller@host1.example.net>
 Content-Type: application/sdp
 Content-Length: 150
 
-{SDP}"#,
-    ),
-    (
-        "lwsstart",
-        r#"
+{SDP}"),
+    ("lwsstart", r"
 INVITE  sip:user@example.com  SIP/2.0
 Max-Forwards: 8
 To: sip:user@example.com
@@ -318,11 +265,8 @@ Contact: <sip:caller@host1.example.net>
 Content-Type: application/sdp
 Content-Length: 150
 
-{SDP}"#,
-    ),
-    (
-        "trws",
-        "
+{SDP}"),
+    ("trws", "
 OPTIONS sip:remote-target@example.com SIP/2.0  \nVia: SIP/2.0/TCP host1.examle.com;branch=z9hG4bK299342093
 To: <sip:remote-target@example.com>
 From: <sip:local-resource@example.com>;tag=329429089
@@ -332,11 +276,8 @@ CSeq: 238923 OPTIONS
 Max-Forwards: 70
 Content-Length: 0
 
-",
-    ),
-    (
-        "escruri",
-        r#"
+"),
+    ("escruri", r"
 INVITE sip:user@example.com?Route=%3Csip:example.com%3E SIP/2.0
 To: sip:user@example.com
 From: sip:caller@example.net;tag=341518
@@ -348,11 +289,8 @@ Via: SIP/2.0/UDP host-of-the-hour.example.com;branch=z9hG4bKkdjuw
 Content-Type: application/sdp
 Content-Length: 150
 
-{SDP}"#,
-    ),
-    (
-        "baddate",
-        r#"
+{SDP}"),
+    ("baddate", r"
 INVITE sip:user@example.com SIP/2.0
 To: sip:user@example.com
 From: sip:caller@example.net;tag=2234923
@@ -365,11 +303,8 @@ Contact: <sip:caller@host5.example.net>
 Content-Type: application/sdp
 Content-Length: 150
 
-{SDP}"#,
-    ),
-    (
-        "regbadct",
-        r#"
+{SDP}"),
+    ("regbadct", r"
 REGISTER sip:example.com SIP/2.0
 To: sip:user@example.com
 From: sip:user@example.com;tag=998332
@@ -380,11 +315,8 @@ Via: SIP/2.0/UDP 135.180.130.133:5060;branch=z9hG4bKkdjuw
 Contact: sip:user@example.com?Route=%3Csip:sip.example.com%3E
 l: 0
 
-"#,
-    ),
-    (
-        "badaspec",
-        r#"
+"),
+    ("badaspec", r#"
 OPTIONS sip:user@example.org SIP/2.0
 Via: SIP/2.0/UDP host4.example.com:5060;branch=z9hG4bKkdju43234
 Max-Forwards: 70
@@ -395,11 +327,8 @@ Accept: application/sdp
 CSeq: 3923239 OPTIONS
 l: 0
 
-"#,
-    ),
-    (
-        "baddn",
-        r#"
+"#),
+    ("baddn", r"
 OPTIONS sip:t.watson@example.org SIP/2.0
 Via:     SIP/2.0/UDP c.example.com:5060;branch=z9hG4bKkdjuw
 Max-Forwards:      70
@@ -410,11 +339,8 @@ Accept: application/sdp
 CSeq:    3923239 OPTIONS
 l: 0
 
-"#,
-    ),
-    (
-        "badvers",
-        r#"
+"),
+    ("badvers", r"
 OPTIONS sip:t.watson@example.org SIP/7.0
 Via:     SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw
 Max-Forwards:      70
@@ -424,11 +350,8 @@ Call-ID: badvers.31417@c.example.com
 CSeq:    1 OPTIONS
 l: 0
 
-"#,
-    ),
-    (
-        "mismatch01",
-        r#"
+"),
+    ("mismatch01", r"
 OPTIONS sip:user@example.com SIP/2.0
 To: sip:j.user@example.com
 From: sip:caller@example.net;tag=34525
@@ -438,11 +361,8 @@ CSeq: 8 INVITE
 Via: SIP/2.0/UDP host.example.com;branch=z9hG4bKkdjuw
 l: 0
 
-"#,
-    ),
-    (
-        "mismatch02",
-        r#"
+"),
+    ("mismatch02", r"
 NEWMETHOD sip:user@example.com SIP/2.0
 To: sip:j.user@example.com
 From: sip:caller@example.net;tag=34525
@@ -454,11 +374,8 @@ Via: SIP/2.0/UDP host.example.net;branch=z9hG4bKkdjuw
 Content-Type: application/sdp
 l: 150
 
-{SDP}"#,
-    ),
-    (
-        "bigcode",
-        r#"
+{SDP}"),
+    ("bigcode", r"
 SIP/2.0 4294967301 better not break the receiver
 Via: SIP/2.0/UDP 192.0.2.105;branch=z9hG4bK2398ndaoe
 Call-ID: bigcode.asdof3uj203asdnf3429uasdhfas3ehjasdfas9i
@@ -468,270 +385,5 @@ To: <sip:user@example.edu>;tag=902jndnke3
 Content-Length: 0
 Contact: <sip:user@host105.example.com>
 
-"#,
-    ),
-    (
-        "badbranch",
-        r#"
-OPTIONS sip:user@example.com SIP/2.0
-To: sip:user@example.com
-From: sip:caller@example.org;tag=33242
-Max-Forwards: 3
-Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK
-Accept: application/sdp
-Call-ID: badbranch.sadonfo23i420jv0as0derf3j3n
-CSeq: 8 OPTIONS
-l: 0
-
-"#,
-    ),
-    (
-        "insuf",
-        r#"
-INVITE sip:user@example.com SIP/2.0
-CSeq: 193942 INVITE
-Via: SIP/2.0/UDP 192.0.2.95;branch=z9hG4bKkdj.insuf
-Content-Type: application/sdp
-l: 150
-
-{SDP}"#,
-    ),
-    (
-        "unkscm",
-        r#"
-OPTIONS nobodyKnowsThisScheme:totallyopaquecontent SIP/2.0
-To: sip:user@example.com
-From: sip:caller@example.net;tag=384
-Max-Forwards: 3
-Call-ID: unkscm.nasdfasser0q239nwsdfasdkl34
-CSeq: 3923423 OPTIONS
-Via: SIP/2.0/TCP host9.example.com;branch=z9hG4bKkdjuw39234
-Content-Length: 0
-
-"#,
-    ),
-    (
-        "novelsc",
-        r#"
-OPTIONS soap.beep://192.0.2.103:3002 SIP/2.0
-To: sip:user@example.com
-From: sip:caller@example.net;tag=384
-Max-Forwards: 3
-Call-ID: novelsc.asdfasser0q239nwsdfasdkl34
-CSeq: 3923423 OPTIONS
-Via: SIP/2.0/TCP host9.example.com;branch=z9hG4bKkdjuw39234
-Content-Length: 0
-
-"#,
-    ),
-    (
-        "unksm2",
-        r#"
-REGISTER sip:example.com SIP/2.0
-To: isbn:2983792873
-From: <http://www.example.com>;tag=3234233
-Call-ID: unksm2.daksdj@hyphenated-host.example.com
-CSeq: 234902 REGISTER
-Max-Forwards: 70
-Via: SIP/2.0/UDP 192.0.2.21:5060;branch=z9hG4bKkdjuw
-Contact: <name:John_Smith>
-l: 0
-
-"#,
-    ),
-    (
-        "bext01",
-        r#"
-OPTIONS sip:user@example.com SIP/2.0
-To: sip:j_user@example.com
-From: sip:caller@example.net;tag=242etr
-Max-Forwards: 6
-Call-ID: bext01.0ha0isndaksdj
-Require: nothingSupportsThis, nothingSupportsThisEither
-Proxy-Require: noProxiesSupportThis, norDoAnyProxiesSupportThis
-CSeq: 8 OPTIONS
-Via: SIP/2.0/TLS fold-and-staple.example.com;branch=z9hG4bKkdjuw
-Content-Length: 0
-
-"#,
-    ),
-    (
-        "invut",
-        r#"
-INVITE sip:user@example.com SIP/2.0
-Contact: <sip:caller@host5.example.net>
-To: sip:j.user@example.com
-From: sip:caller@example.net;tag=8392034
-Max-Forwards: 70
-Call-ID: invut.0ha0isndaksdjadsfij34n23d
-CSeq: 235448 INVITE
-Via: SIP/2.0/UDP somehost.example.com;branch=z9hG4bKkdjuw
-Content-Type: application/unknownformat
-Content-Length: 40
-
-<audio>
- <pcmu port="443"/>
-</audio>
-"#,
-    ),
-    (
-        "regaut01",
-        r#"
-REGISTER sip:example.com SIP/2.0
-To: sip:j.user@example.com
-From: sip:j.user@example.com;tag=87321hj23128
-Max-Forwards: 8
-Call-ID: regaut01.0ha0isndaksdj
-CSeq: 9338 REGISTER
-Via: SIP/2.0/TCP 192.0.2.253;branch=z9hG4bKkdjuw
-Authorization: NoOneKnowsThisScheme opaque-data=here
-Content-Length:0
-
-"#,
-    ),
-    (
-        "multi01",
-        r#"
-INVITE sip:user@company.com SIP/2.0
-Contact: <sip:caller@host25.example.net>
-Via: SIP/2.0/UDP 192.0.2.25;branch=z9hG4bKkdjuw
-Max-Forwards: 70
-CSeq: 5 INVITE
-Call-ID: multi01.98asdh@192.0.2.1
-CSeq: 59 INVITE
-Call-ID: multi01.98asdh@192.0.2.2
-From: sip:caller@example.com;tag=3413415
-To: sip:user@example.com
-To: sip:other@example.net
-From: sip:caller@example.net;tag=2923420123
-Content-Type: application/sdp
-l: 150
-Contact: <sip:caller@host36.example.net>
-Max-Forwards: 5
-
-{SDP}"#,
-    ),
-    (
-        "mcl01",
-        r#"
-OPTIONS sip:user@example.com SIP/2.0
-Via: SIP/2.0/UDP host5.example.net;branch=z9hG4bK293423
-To: sip:user@example.com
-From: sip:other@example.net;tag=3923942
-Call-ID: mcl01.fhn2323orihawfdoa3o4r52o3irsdf
-CSeq: 15932 OPTIONS
-Content-Length: 13
-Max-Forwards: 60
-Content-Length: 5
-Content-Type: text/plain
-
-There's no way to know how many octets are supposed to be here.
-"#,
-    ),
-    (
-        "bcast",
-        r#"
-SIP/2.0 200 OK
-Via: SIP/2.0/UDP 192.0.2.198;branch=z9hG4bK1324923
-Via: SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1saber23
-Call-ID: bcast.0384840201234ksdfak3j2erwedfsASdf
-CSeq: 35 INVITE
-From: sip:user@example.com;tag=11141343
-To: sip:user@example.edu;tag=2229
-Content-Length: 150
-Content-Type: application/sdp
-Contact: <sip:user@host28.example.com>
-
-{SDP}"#,
-    ),
-    (
-        "zeromf",
-        r#"
-OPTIONS sip:user@example.com SIP/2.0
-To: sip:user@example.com
-From: sip:caller@example.net;tag=3ghsd41
-Call-ID: zeromf.jfasdlfnm2o2l43r5u0asdfas
-CSeq: 39234321 OPTIONS
-Via: SIP/2.0/UDP host1.example.com;branch=z9hG4bKkdjuw2349i
-Max-Forwards: 0
-Content-Length: 0
-
-"#,
-    ),
-    (
-        "cparam01",
-        r#"
-REGISTER sip:example.com SIP/2.0
-Via: SIP/2.0/UDP saturn.example.com:5060;branch=z9hG4bKkdjuw
-Max-Forwards: 70
-From: sip:watson@example.com;tag=DkfVgjkrtMwaerKKpe
-To: sip:watson@example.com
-Call-ID: cparam01.70710@saturn.example.com
-CSeq: 2 REGISTER
-Contact: sip:+19725552222@gw1.example.net;unknownparam
-l: 0
-
-"#,
-    ),
-    (
-        "cparam02",
-        r#"
-REGISTER sip:example.com SIP/2.0
-Via: SIP/2.0/UDP saturn.example.com:5060;branch=z9hG4bKkdjuw
-Max-Forwards: 70
-From: sip:watson@example.com;tag=838293
-To: sip:watson@example.com
-Call-ID: cparam02.70710@saturn.example.com
-CSeq: 3 REGISTER
-Contact: <sip:+19725552222@gw1.example.net;unknownparam>
-l: 0
-
-"#,
-    ),
-    (
-        "regescrt",
-        r#"
-REGISTER sip:example.com SIP/2.0
-To: sip:user@example.com
-From: sip:user@example.com;tag=8
-Max-Forwards: 70
-Call-ID: regescrt.k345asrl3fdbv@192.0.2.1
-CSeq: 14398234 REGISTER
-Via: SIP/2.0/UDP host5.example.com;branch=z9hG4bKkdjuw
-M: <sip:user@example.com?Route=%3Csip:sip.example.com%3E>
-L:0
-
-"#,
-    ),
-    (
-        "sdp01",
-        r#"
-INVITE sip:user@example.com SIP/2.0
-To: sip:j_user@example.com
-Contact: <sip:caller@host15.example.net>
-From: sip:caller@example.net;tag=234
-Max-Forwards: 5
-Call-ID: sdp01.ndaksdj9342dasdd
-Accept: text/nobodyKnowsThis
-CSeq: 8 INVITE
-Via: SIP/2.0/UDP 192.0.2.15;branch=z9hG4bKkdjuw
-Content-Length: 150
-Content-Type: application/sdp
-
-{SDP}"#,
-    ),
-    (
-        "inv2543",
-        r#"
-INVITE sip:UserB@example.com SIP/2.0
-Via: SIP/2.0/UDP iftgw.example.com
-From: <sip:+13035551111@ift.client.example.net;user=phone>
-Record-Route: <sip:UserB@example.com;maddr=ss1.example.com>
-To: sip:+16505552222@ss1.example.net;user=phone
-Call-ID: inv2543.1717@ift.client.example.com
-CSeq: 56 INVITE
-Content-Type: application/sdp
-
-{SDP}"#,
-    ),
+"),
 ];
