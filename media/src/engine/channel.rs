@@ -371,11 +371,12 @@ impl Channel {
         }
     }
 
-    fn tap(&self, now: Mono, law: Law, header: Header, payload: &[u8], out: &mut impl Sink) {
+    fn tap(&mut self, now: Mono, law: Law, header: Header, payload: &[u8], out: &mut impl Sink) {
         if self.taps.is_empty() {
             return;
         }
         let len = payload.len().min(Tapped::LONGEST);
+        self.dropped += u64::from(len < payload.len());
         let mut copy = [0; Tapped::LONGEST];
         copy[..len].copy_from_slice(&payload[..len]);
         for &(recording, side) in &self.taps {

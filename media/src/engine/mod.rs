@@ -5,6 +5,8 @@ mod channel;
 mod latch;
 mod outgoing;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -7,6 +7,7 @@ mod resample;
 mod tests;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base::Name;
 use base::g711::Law;
@@ -56,7 +57,10 @@ pub fn load(bytes: &[u8], extension: Option<&str>) -> Result<Prompt, PromptFault
     if bytes.len() > LARGEST_FILE {
         return Err(PromptFault::TooLarge(bytes.len()));
     }
-    let decoded = decode::decode(bytes, extension)?;
+    // The decoders are others' and have been seen to panic on damaged headers; a bad upload must not
+    // take the process along. They share no state, so nothing is left half changed.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decode::decode(bytes, extension)))
+        .map_err(|_| PromptFault::Broken("its decoder gave up".into()))??;
     let mut samples = resample::to_8k(decoded.samples, decoded.rate)?;
     loudness::level(&mut samples);
     Ok(Prompt::from_linear(&samples))

@@ -170,6 +170,13 @@ fn what_is_no_audio_is_refused_with_its_reason() {
     assert_eq!(load(&wav(4000, 1, 601.0, &[]), None), Err(PromptFault::TooLong));
 }
 
+#[test]
+fn a_header_on_which_the_decoder_panics_is_a_fault_like_any_other() {
+    let mut bytes = wav(8000, 1, 0.25, &[(400.0, 0.3)]);
+    bytes[23] = 128;
+    assert!(load(&bytes, Some("wav")).is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
