@@ -19,7 +19,7 @@ pub mod seal;
 pub mod spool;
 pub mod sweep;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod words;
 
 pub use facts::{Consent, Facts, Kind, Side};

@@ -8,8 +8,6 @@ mod render;
 mod window;
 
 #[cfg(test)]
-mod simulation;
-#[cfg(test)]
 mod tests;
 
 use std::fs::{self, File};

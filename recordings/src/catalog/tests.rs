@@ -9,7 +9,7 @@ use test_store::each_store;
 use super::*;
 use crate::retention::Subject;
 use crate::seal::Tally;
-use crate::testing::{at, facts, policy};
+use crate::tests::{at, facts, policy};
 
 fn sealed(facts: &Facts, secs: u64) -> Sealed {
     Sealed {

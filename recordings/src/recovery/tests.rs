@@ -7,7 +7,7 @@ use test_store::{Store, each_store};
 
 use super::*;
 use crate::retention::Subject;
-use crate::testing::{at, cut_spool, ended_spool, facts, policy};
+use crate::tests::{at, cut_spool, ended_spool, facts, policy};
 
 async fn put(store: &Store, facts: &Facts) {
     catalog::open(&mut store.pool.acquire().await.unwrap(), facts).await.unwrap();

@@ -98,7 +98,7 @@ fn a_cut_period_says_so() {
 
 #[test]
 fn consent_at_the_end_may_only_protect_more() {
-    let facts = crate::testing::facts(1);
+    let facts = crate::tests::facts(1);
     let ended = at("2026-10-12T10:05:00+08:00");
     assert_eq!(Subject::of(&facts, Consent::None, ended).consent, Consent::NoticeGiven);
     assert_eq!(Subject::of(&facts, Consent::Withdrawn, ended).consent, Consent::Withdrawn);

@@ -1,12 +1,14 @@
 //! Stories of sealing: where the samples of each packet land.
 
+mod simulation;
+
 use std::path::Path;
 
-use super::simulation::{Sent, side_of, sine, spool_of, wav};
 use super::*;
 use crate::facts::{Facts, Side};
 use crate::spool::{Record, SpoolWriter};
-use crate::testing::facts;
+use crate::tests::facts;
+use simulation::{Sent, side_of, sine, spool_of, wav};
 
 fn sealed(packets: &[Sent]) -> (Sealed, Vec<[i16; 2]>) {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use base::g711::Law;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::facts;
+use crate::tests::facts;
 
 fn packet(i: u32) -> PacketRecord {
     PacketRecord {

@@ -10,7 +10,7 @@ use super::*;
 use crate::facts::{Consent, Facts};
 use crate::ledger::Tombstone;
 use crate::retention::Subject;
-use crate::testing::{at, ended_spool, facts, policy};
+use crate::tests::{at, ended_spool, facts, policy};
 
 /// A sealed and saved recording that is kept for `days`; its spool is gone.
 async fn kept(pool: &AnyPool, folder: &Path, facts: &Facts, days: u32) -> Row {

@@ -8,22 +8,22 @@ use proptest::prelude::*;
 use crate::facts::{Facts, Side};
 use crate::seal::seal;
 use crate::spool::{PacketRecord, SpoolWriter};
-use crate::testing::facts;
+use crate::tests::facts;
 
 /// A packet of a simulated side: its payload says which packet it is.
 #[derive(Clone, Debug)]
-pub(super) struct Sent {
-    pub(super) side: Side,
-    pub(super) index: u16,
-    pub(super) arrival_us: u64,
-    pub(super) seq: u16,
-    pub(super) rtp_ts: u32,
-    pub(super) ssrc: u32,
-    pub(super) law: Law,
+pub(crate) struct Sent {
+    pub(crate) side: Side,
+    pub(crate) index: u16,
+    pub(crate) arrival_us: u64,
+    pub(crate) seq: u16,
+    pub(crate) rtp_ts: u32,
+    pub(crate) ssrc: u32,
+    pub(crate) law: Law,
 }
 
 impl Sent {
-    pub(super) fn nth(side: Side, start_ms: u64, index: u16) -> Self {
+    pub(crate) fn nth(side: Side, start_ms: u64, index: u16) -> Self {
         Self {
             side,
             index,
@@ -35,7 +35,7 @@ impl Sent {
         }
     }
 
-    pub(super) fn record(&self) -> PacketRecord {
+    pub(crate) fn record(&self) -> PacketRecord {
         let first = u64::from(self.index) * 160;
         PacketRecord {
             side: self.side,
@@ -59,12 +59,12 @@ fn code(side: Side, i: u64) -> u8 {
     }
 }
 
-pub(super) fn sine(side: Side, i: u64) -> i16 {
+pub(crate) fn sine(side: Side, i: u64) -> i16 {
     Law::A.decode(code(side, i))
 }
 
 /// Which packet fills this block of a channel from its first sample on; `None` for silence.
-pub(super) fn side_of(block: &[[i16; 2]], side: Side) -> Option<u16> {
+pub(crate) fn side_of(block: &[[i16; 2]], side: Side) -> Option<u16> {
     let channel = side.channel();
     if block.iter().all(|frame| frame[channel] == 0) {
         return None;
@@ -79,7 +79,7 @@ pub(super) fn side_of(block: &[[i16; 2]], side: Side) -> Option<u16> {
 }
 
 /// Writes a spool in order of arrival, ended by its last packet.
-pub(super) fn spool_of(folder: &Path, packets: &[Sent]) -> Facts {
+pub(crate) fn spool_of(folder: &Path, packets: &[Sent]) -> Facts {
     let facts = facts(42);
     let mut spool = SpoolWriter::create(folder, &facts).unwrap();
     for sent in packets {
@@ -89,7 +89,7 @@ pub(super) fn spool_of(folder: &Path, packets: &[Sent]) -> Facts {
     facts
 }
 
-pub(super) fn wav(path: &Path) -> Vec<[i16; 2]> {
+pub(crate) fn wav(path: &Path) -> Vec<[i16; 2]> {
     let mut reader = hound::WavReader::open(path).unwrap();
     assert_eq!((reader.spec().channels, reader.spec().sample_rate), (2, 8000));
     let samples: Vec<i16> = reader.samples::<i16>().map(Result::unwrap).collect();
