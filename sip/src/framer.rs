@@ -212,8 +212,8 @@ mod tests {
     const A: &str = "OPTIONS sip:a SIP/2.0\r\nl : 4\r\nVia: x\r\n\r\nbody";
     const B: &str = "SIP/2.0 200 OK\nContent-Length: 0\n\n";
 
-    fn drain(framer: &mut Framer) -> Vec<Frame> {
-        std::iter::from_fn(|| framer.next_frame()).map(Result::unwrap).collect()
+    fn drain(stream: &mut Framer) -> Vec<Frame> {
+        std::iter::from_fn(|| stream.next_frame()).map(Result::unwrap).collect()
     }
 
     fn message(text: &str) -> Frame {
@@ -224,8 +224,8 @@ mod tests {
     fn messages_pings_and_pongs_are_told_apart() {
         let mut framer = Framer::new();
         framer.push(format!("{A}\r\n\r\n{B}\r\n{A}").as_bytes());
-        let frames = [message(A), Frame::Ping, message(B), Frame::Pong, message(A)];
-        assert_eq!(drain(&mut framer), frames);
+        let read = [message(A), Frame::Ping, message(B), Frame::Pong, message(A)];
+        assert_eq!(drain(&mut framer), read);
         framer.push(b"\r\n");
         assert_eq!(framer.next_frame(), None);
         assert_eq!(framer.flush_pong(), Some(Frame::Pong));
@@ -267,16 +267,16 @@ mod tests {
             let stream = format!("{A}{B}{A}\r\n\r\n{A}");
             let mut rest = stream.as_bytes();
             let mut framer = Framer::new();
-            let mut frames = Vec::new();
+            let mut read = Vec::new();
             for cut in cuts {
                 let (now, later) = rest.split_at(cut.min(rest.len()));
                 framer.push(now);
-                frames.extend(drain(&mut framer));
+                read.extend(drain(&mut framer));
                 rest = later;
             }
             framer.push(rest);
-            frames.extend(drain(&mut framer));
-            prop_assert_eq!(frames, [message(A), message(B), message(A), Frame::Ping, message(A)]);
+            read.extend(drain(&mut framer));
+            prop_assert_eq!(read, [message(A), message(B), message(A), Frame::Ping, message(A)]);
         }
 
         #[test]

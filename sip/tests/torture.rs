@@ -1,5 +1,7 @@
 //! RFC 4475: every torture message gets the verdict that the RFC asks for.
 
+#![allow(clippy::unwrap_used, reason = "a failure to read is a failed test")]
+
 #[path = "torture/messages.rs"]
 mod messages;
 

@@ -96,6 +96,8 @@ const STAMP_BYTES: usize = 16;
 mod tests {
     use super::*;
 
+    const LIFE: Duration = Duration::from_mins(1);
+
     fn at(seconds: u64) -> Now {
         let now = Now { mono: Mono::ZERO, wall: Timestamp::from_second(1_800_000_000).unwrap() };
         now.later(Duration::from_secs(seconds))
@@ -103,12 +105,12 @@ mod tests {
 
     #[test]
     fn a_nonce_is_fresh_then_stale_and_a_changed_one_is_forged() {
-        let mint = Mint::new([7; 32], Duration::from_secs(60));
+        let mint = Mint::new([7; 32], LIFE);
         let nonce = mint.nonce(at(0), "sibai", 1);
         assert_eq!(mint.judge(at(60), "sibai", &nonce), Worth::Fresh);
         assert_eq!(mint.judge(at(61), "sibai", &nonce), Worth::Stale);
         assert_eq!(mint.judge(at(0), "other", &nonce), Worth::Forged);
-        assert_eq!(Mint::new([8; 32], Duration::from_secs(60)).judge(at(0), "sibai", &nonce), Worth::Forged);
+        assert_eq!(Mint::new([8; 32], LIFE).judge(at(0), "sibai", &nonce), Worth::Forged);
         for at_byte in 0..nonce.len() {
             let mut bytes = nonce.clone().into_bytes();
             bytes[at_byte] = if bytes[at_byte] == b'0' { b'1' } else { b'0' };

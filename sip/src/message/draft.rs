@@ -288,7 +288,6 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
-        406 => "Not Acceptable",
         407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         410 => "Gone",
@@ -323,7 +322,7 @@ pub const fn reason_phrase(status: u16) -> &'static str {
         600 => "Busy Everywhere",
         603 => "Decline",
         604 => "Does Not Exist Anywhere",
-        606 => "Not Acceptable",
+        406 | 606 => "Not Acceptable",
         _ => "Unnamed",
     }
 }

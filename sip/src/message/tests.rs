@@ -84,7 +84,7 @@ fn the_limits_hold() {
     assert_eq!(flaw(&folded, b"", Carriage::Datagram), bad::Flaw::LineTooLong);
     let many = "X: y\r\n".repeat(MAX_HEADERS);
     assert_eq!(flaw(&many, b"", Carriage::Datagram), bad::Flaw::TooManyHeaders);
-    let large = Message::parse(invite("", &[b'x'; MAX_MESSAGE]), Carriage::Datagram).unwrap_err();
+    let large = Message::parse(invite("", &vec![b'x'; MAX_MESSAGE]), Carriage::Datagram).unwrap_err();
     assert_eq!((large.flaw, large.status), (bad::Flaw::TooLarge, Some(513)));
     assert!(
         Message::parse(Bytes::from_static(b"\r\n\r\n"), Carriage::Datagram).unwrap_err().status.is_none()
@@ -143,7 +143,7 @@ fn no_value_breaks_out_of_its_line() {
     assert!(read.header(Header::Contact).is_none() && read.body().is_empty());
     assert_eq!(read.lines().count(), 9);
     let status = Draft::response_saying(200, evil).finish();
-    assert_eq!(status.as_bytes().iter().filter(|&&b| b == b'\n').count(), 3);
+    assert_eq!(memchr::memchr_iter(b'\n', status.as_bytes()).count(), 3);
 }
 
 #[test]
@@ -209,7 +209,7 @@ proptest! {
             }
             Err(bad) => {
                 if let Some(answer) = bad.reply(source(), "t") {
-                    let line_ends = answer.as_bytes().iter().filter(|&&b| b == b'\n').count();
+                    let line_ends = memchr::memchr_iter(b'\n', answer.as_bytes()).count();
                     prop_assert_eq!(line_ends, answer.lines().count() + 2);
                 }
             }
