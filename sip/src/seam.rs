@@ -374,3 +374,19 @@ pub struct Limits {
     /// Failed authentications from one source within ten minutes before it is throttled.
     pub failures_per_source: u32,
 }
+
+/// What a machine with two cores bears (docs/configuration.md).
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // 2 KB each: 80 MB when all are taken.
+            transactions: 40_000,
+            legs: 10_000,
+            contacts_per_user: 8,
+            bindings: 20_000,
+            min_expires: Duration::from_secs(60),
+            max_expires: Duration::from_secs(3_600),
+            failures_per_source: 30,
+        }
+    }
+}

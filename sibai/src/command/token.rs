@@ -23,7 +23,7 @@ pub(super) fn new(
     let scopes = if scopes.is_empty() {
         Scope::ALL.to_vec()
     } else {
-        scopes.iter().map(|word| word.parse()).collect::<Result<Vec<Scope>, _>>().context("--may")?
+        scopes.iter().map(|word| scope(word)).collect::<anyhow::Result<Vec<Scope>>>()?
     };
     let lines: Vec<Name> = lines.iter().map(|line| line.as_str().into()).collect();
     let bound = (!lines.is_empty()).then_some(lines.as_slice());
@@ -35,4 +35,11 @@ pub(super) fn new(
     })?;
     println!("{token}");
     Ok(())
+}
+
+fn scope(word: &str) -> anyhow::Result<Scope> {
+    Scope::from_text(word).with_context(|| {
+        let all: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+        format!("--may {word} is none of {}", all.join(", "))
+    })
 }

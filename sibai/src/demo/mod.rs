@@ -36,7 +36,7 @@ pub fn run(at: DateTime, data: Option<PathBuf>) -> anyhow::Result<()> {
 
 fn play(at: DateTime, data: PathBuf) -> anyhow::Result<()> {
     let trunk = Sockets::free(LOOPBACK, 1).context("ports for the carrier")?;
-    let mut loaded = config::embedded(at.date());
+    let mut loaded = config::built_in(at.date());
     if let Some(trunk_plan) = loaded.engine.as_mut().and_then(|engine| engine.trunks.first_mut()) {
         let address = trunk.sip()?;
         trunk_plan.host = Some(address.to_string());

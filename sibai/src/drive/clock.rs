@@ -35,6 +35,11 @@ impl Clock {
         system.checked_add(self.offset).unwrap_or(system)
     }
 
+    /// What `--at` adds to the wall clock.
+    pub fn offset(&self) -> SignedDuration {
+        self.offset
+    }
+
     /// Whether `--at` shifts it.
     pub fn is_shifted(&self) -> bool {
         !self.offset.is_zero()

@@ -28,7 +28,7 @@ pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<
     });
     Directory {
         realm: REALM.to_owned(),
-        algorithms: vec![engine.sip.digest.clone(); listeners.len()],
+        algorithms: engine.sip.listen.iter().map(|listener| listener.digest.clone()).collect(),
         users: Arc::new(users),
         trunks: trunks.collect(),
         public_address: engine.sip.public_address,

@@ -127,6 +127,11 @@ impl Process {
         self.news.take()
     }
 
+    /// Where recordings are, below the data folder unless it is absolute.
+    pub fn recordings_folder(&self) -> &str {
+        &self.engine.recordings.folder
+    }
+
     /// Both clocks.
     pub fn clock(&self) -> Clock {
         self.clock
@@ -343,7 +348,7 @@ fn ready_made(loaded: &Loaded) -> anyhow::Result<(Engine, Arc<Plan>, Arc<Prompts
     for file in &loaded.prompt_files {
         let extension = file.path.rsplit('.').next().unwrap_or_default();
         let bytes = loaded.read(&file.path).with_context(|| format!("the prompt {} cannot be read", file.path))?;
-        let prompt = media::prompts::load(&bytes, extension)
+        let prompt = media::prompts::load(&bytes, Some(extension))
             .with_context(|| format!("the prompt {} cannot be played", file.path))?;
         prompts.insert(file.line.clone(), file.prompt.clone(), prompt);
     }

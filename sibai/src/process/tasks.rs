@@ -30,16 +30,16 @@ pub(super) async fn recover(
     policies: &BTreeMap<Name, Policy>,
     now: Now,
 ) -> anyhow::Result<()> {
+    let lost = store.close_lost(now.wall).await.context("calls of an earlier run could not be closed")?;
+    for call in &lost {
+        tracing::warn!(call = %call.id, "was up when the process died; its record says so");
+    }
     let policy_of = |line: &Name| policies.get(line).cloned().unwrap_or_else(gone_line);
     let recovered = recordings::recovery::recover(store.writer(), folder, policy_of)
         .await
         .context("recordings of an earlier run could not be recovered")?;
     for recording in &recovered {
         tracing::warn!(recording = %recording.recording, call = %recording.call, "an interrupted recording was finished");
-    }
-    let lost = store.close_lost(now.wall).await.context("calls of an earlier run could not be closed")?;
-    if lost > 0 {
-        tracing::warn!(lost, "calls were up when the process died");
     }
     Ok(())
 }
@@ -64,23 +64,42 @@ impl Background {
         self,
         runtime: &Runtime,
         api: std::net::TcpListener,
-        stopping: watch::Receiver<bool>,
+        mut stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
         let _guard = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(api).context("API")?;
-        let clock = self.clock;
         let router = api::router(ApiState {
             store: self.store.clone(),
-            folder: self.folder.clone(),
+            recordings: self.folder.clone(),
             metrics: Arc::clone(&self.metrics),
             ready: Arc::clone(&self.ready),
-            clock,
+            clock_offset: self.clock.offset(),
+            metrics_open: self.engine.api.listen.ip().is_loopback(),
         });
-        runtime.spawn(api::serve(listener, router, stopping));
+        let stopped = async move {
+            // An error means that nobody can stop it any more: the process is gone.
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        runtime.spawn(async move {
+            if let Err(error) = api::serve(listener, router, stopped).await {
+                tracing::error!(%error, "API");
+            }
+        });
         let this = Arc::new(self);
         runtime.spawn(Arc::clone(&this).sweep());
+        runtime.spawn(Arc::clone(&this).tend());
         runtime.spawn(this.refresh_passwords());
         Ok(())
+    }
+
+    /// Says in the database that the calls are still up, so that a lost one has an end.
+    async fn tend(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(TEND_EVERY).await;
+            if let Err(error) = self.store.tend(self.clock.wall()).await {
+                tracing::warn!(%error, "the database cannot be tended");
+            }
+        }
     }
 
     /// Deletes what is due; a jump of the wall clock pauses it (reliability.md F14).
@@ -146,6 +165,9 @@ fn gone_line() -> Policy {
 
 /// Deletion happens within a day of being due (line-language.md 5.7, rule 9); an hour is well within.
 const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
+/// The record of a call that is lost with the process is right to this long.
+const TEND_EVERY: Duration = Duration::from_secs(5);
 
 /// So many at a time, so that a wrong clock or policy is noticed before all is gone.
 const PER_SWEEP: u32 = 500;
