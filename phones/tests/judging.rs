@@ -86,8 +86,10 @@ fn calls_survive_ten_percent_loss_without_a_fault() {
         assert_eq!(street.phones[1].calls().next().unwrap().1.digits(), "159", "seed {seed}");
         assert!(tones_in(street.phones[1].heard()).contains(&Some(500)), "seed {seed}");
         assert!(tones_in(street.phones[0].heard()).contains(&Some(700)), "seed {seed}");
+        street.seconds(20);
         street.act((seed % 2) as usize, Action::HangUp);
         street.assert_clean();
+        street.assert_heard();
     }
 }
 
@@ -101,6 +103,7 @@ fn giving_up_at_any_moment_on_a_lossy_link_ends_every_call() {
         // Gives up, or hangs up when it was answered meanwhile.
         street.act(0, Action::HangUp);
         street.assert_clean();
+        street.assert_heard();
     }
 }
 

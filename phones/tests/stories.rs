@@ -272,6 +272,28 @@ fn a_session_is_refreshed() {
 }
 
 #[test]
+fn the_caller_takes_its_routes_in_reverse() {
+    let mut street = two();
+    street.meddle = |text| {
+        let routes = "Record-Route: <sip:10.0.0.9;lr>, <sip:10.0.0.2:5060;lr>\r\nContent-Length";
+        let accepted = text.starts_with("SIP/2.0 200") && text.contains("INVITE\r\n");
+        Some(if accepted { text.replacen("Content-Length", routes, 1) } else { text.to_string() })
+    };
+    street.act(0, Action::Call(Dial::to("1001")));
+    street.seconds(2);
+    street.act(0, Action::HangUp);
+    street.seconds(1);
+    let bye = street.outputs.iter().find_map(|(_, output)| match output {
+        phones::Output::SendSip { to, bytes } if bytes.starts_with(b"BYE") => Some((*to, bytes.clone())),
+        _ => None,
+    });
+    let (to, bye) = bye.unwrap();
+    assert_eq!(to, street::sip(1));
+    let routes = "Route: <sip:10.0.0.2:5060;lr>\r\nRoute: <sip:10.0.0.9;lr>\r\n";
+    assert!(String::from_utf8(bye).unwrap().contains(routes));
+}
+
+#[test]
 fn a_peer_that_never_answers_is_silence() {
     let mut street = two();
     street.meddle = |text| (!text.starts_with("SIP/2.0")).then(|| text.to_string());

@@ -186,6 +186,12 @@ impl Street {
         self.phones.iter().flat_map(Phone::faults).collect()
     }
 
+    /// Nothing stayed unanswered for 64·T1: what was lost was sent again, by both sides.
+    pub(crate) fn assert_heard(&self) {
+        let silent = self.saw.iter().find(|(_, event)| matches!(event, Event::Silence(_)));
+        assert_eq!(silent, None);
+    }
+
     /// After everything: nobody found a fault, no call is live, nothing is remembered.
     pub(crate) fn assert_clean(&mut self) {
         self.seconds(120);
