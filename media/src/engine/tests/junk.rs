@@ -110,7 +110,7 @@ fn command(kind: u8, phone: &Phone) -> Command {
     let leg = phone.leg;
     let with = |direction, remote_rtp| Command::Agree {
         leg,
-        stream: Stream { direction, remote_rtp, ..phone.stream.clone() },
+        stream: Stream { remote_rtp, direction, ..phone.stream.clone() },
     };
     match kind % 16 {
         0 => Command::Close { leg },

@@ -57,7 +57,7 @@ fn a_sender_report_counts_and_keeps_the_clock_of_the_stream() {
         let before = heard.iter().filter(|packet| packet.at <= sent.at);
         assert_eq!(u64::from(said.packets), before.clone().count() as u64);
         assert_eq!(said.octets, said.packets * 160);
-        let last = before.last().unwrap();
+        let last = before.max_by_key(|packet| packet.at).unwrap();
         let since = sent.at.since(last.at).as_micros() as u32 / 125;
         assert!(said.timestamp.wrapping_sub(last.timestamp).abs_diff(since) <= 1);
     }
