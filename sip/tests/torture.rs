@@ -54,7 +54,7 @@ fn all_49_messages_get_their_verdict() {
         match (verdict, REFUSED.iter().find(|(refused, ..)| *refused == name)) {
             (Ok(message), None) => assert_fixed_point(name, &message),
             (Err(bad), Some((_, status, flaw))) => {
-                assert_eq!((bad.status, bad.flaw), (*status, *flaw), "{name}")
+                assert_eq!((bad.status, bad.flaw), (*status, *flaw), "{name}");
             }
             (Ok(_), Some(_)) => panic!("{name} was taken"),
             (Err(bad), None) => panic!("{name} was refused: {bad}"),

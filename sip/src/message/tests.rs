@@ -142,6 +142,8 @@ fn no_value_breaks_out_of_its_line() {
     let read = Message::parse(message.as_bytes().clone(), Carriage::Stream).unwrap();
     assert!(read.header(Header::Contact).is_none() && read.body().is_empty());
     assert_eq!(read.lines().count(), 9);
+    let folded = Draft::of(&parsed("Subject: a\r\n b\r\n", b"")).finish();
+    assert_eq!(folded.header(Header::Subject).unwrap().raw(), b"a   b");
     let status = Draft::response_saying(200, evil).finish();
     assert_eq!(memchr::memchr_iter(b'\n', status.as_bytes()).count(), 3);
 }
