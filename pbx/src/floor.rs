@@ -24,6 +24,8 @@ pub(crate) struct Floor {
     pub(crate) lines: Tally,
     /// Calls that are not ending.
     pub(crate) live: u32,
+    /// A trunk that was full is not any more: outside seats can be rung again.
+    pub(crate) trunk_has_room_again: bool,
     /// Which call a leg belongs to; a leg that is over is in no call.
     pub(crate) legs: BTreeMap<LegId, CallId>,
     out: VecDeque<Output>,
@@ -40,6 +42,7 @@ impl Floor {
             trunks: Trunks::default(),
             lines: Tally::default(),
             live: 0,
+            trunk_has_room_again: false,
             legs: BTreeMap::new(),
             out: VecDeque::new(),
             placed: 0,
@@ -74,6 +77,13 @@ impl Floor {
         let (target, shows) = permit.into_parts();
         self.push(Output::Place { leg, caller, target, shows });
         leg
+    }
+
+    /// A call over a trunk is over.
+    pub(crate) fn free_trunk(&mut self, name: &Name) {
+        let was_full = self.plan.trunks.get(name).is_some_and(|trunk| !self.trunks.has_room(name, trunk));
+        self.trunk_has_room_again |= was_full;
+        self.trunks.calls.take(name);
     }
 
     /// Whether a placed leg of this number was ever ours.

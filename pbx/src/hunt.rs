@@ -6,9 +6,10 @@ use std::time::Duration;
 use base::{Cause, Digit, LegId, Mono, Name};
 use ivr::line::{Order, Reach, Ring, Strategy};
 
-use crate::call::visit::Scene;
+use crate::call::visit::{MOST_LEGS, Scene};
+use crate::floor::Floor;
 use crate::queue::Ticket;
-use crate::routing::{self, Permit};
+use crate::routing::{self, Permit, Shown};
 use crate::seam::Told;
 use crate::seats::{Lease, SeatKey};
 
@@ -105,6 +106,12 @@ impl Hunt {
     pub(crate) fn finish(&mut self, scene: &mut Scene<'_>, ticket: &Ticket) {
         self.last = true;
         self.end_pause(scene, ticket);
+    }
+
+    /// Whether it sleeps until a seat is free.
+    #[cfg(test)]
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.attempts.is_empty() && self.pause.is_none() && !self.last && !self.done
     }
 
     pub(crate) fn is_finishing(&self) -> bool {
@@ -238,7 +245,9 @@ impl Hunt {
         self.lose(&attempt.legs, &seat, cause, scene);
         scene.floor.seats.failed(attempt.lease, scene.now.mono);
         scene.tell(Told::StopsRinging { seat, cause });
-        if self.ring.strategy == Strategy::Sequential && cost_time(cause) && !self.last {
+        // Before the line goes on there is nothing to pause for.
+        let goes_on = self.passes == Passes::Many || self.pick(scene).is_some();
+        if self.ring.strategy == Strategy::Sequential && cost_time(cause) && goes_on && !self.last {
             self.rest(scene, ticket);
         }
         self.go_on(scene, ticket);
@@ -345,15 +354,13 @@ impl Hunt {
         if !may_take(&key, scene, ticket) {
             return false;
         }
-        let Some(lease) = scene.floor.seats.take(&key, scene.visit.id) else { return false };
-        let mut legs = Vec::new();
-        for permit in permits(&key, scene) {
-            legs.extend(scene.place(seat, permit));
-        }
-        if legs.is_empty() {
-            scene.floor.seats.give_back(lease);
+        // Before the lease: one given back at once would be offered again, for ever.
+        let permits = permits(&key, scene.floor, &scene.visit.shown);
+        if permits.is_empty() || scene.visit.legs.len() >= MOST_LEGS {
             return false;
         }
+        let Some(lease) = scene.floor.seats.take(&key, scene.visit.id) else { return false };
+        let legs = permits.into_iter().map(|permit| scene.place(seat, permit)).collect();
         self.tried.insert(seat.clone());
         self.attempts.push(Attempt { lease, legs, until, confirming: None, cause: None });
         scene.tell(Told::Rings { seat: seat.clone() });
@@ -374,7 +381,9 @@ impl Hunt {
         for key in ticket.seats() {
             let all = self.ring.strategy == Strategy::Parallel;
             let is_next = all || next.as_ref() == Some(&key.seat);
-            scene.floor.queues.set_next(ticket, key, is_next);
+            if scene.floor.queues.set_next(ticket, key, is_next) {
+                scene.floor.seats.mark_freed(key.clone());
+            }
         }
     }
 
@@ -382,8 +391,9 @@ impl Hunt {
     fn end_pause(&mut self, scene: &mut Scene<'_>, ticket: &Ticket) {
         if self.pause.take().is_some() {
             for key in ticket.seats() {
-                scene.floor.queues.set_next(ticket, key, false);
-                scene.floor.seats.mark_freed(key.clone());
+                if scene.floor.queues.set_next(ticket, key, false) {
+                    scene.floor.seats.mark_freed(key.clone());
+                }
             }
         }
     }
@@ -450,15 +460,13 @@ fn may_take(key: &SeatKey, scene: &Scene<'_>, ticket: &Ticket) -> bool {
 }
 
 /// Leave to place a leg to each phone of the seat.
-pub(crate) fn permits(key: &SeatKey, scene: &Scene<'_>) -> Vec<Permit> {
-    let floor = &*scene.floor;
+pub(crate) fn permits(key: &SeatKey, floor: &Floor, shown: &Shown) -> Vec<Permit> {
     let reach = floor.plan.lines.get(&key.line).and_then(|line| line.seats.get(&key.seat)).map(|s| &s.reach);
     let contacts: Vec<Option<u64>> = match reach {
         Some(Reach::Ext(ext)) => floor.seats.contacts(ext).iter().copied().map(Some).collect(),
         Some(Reach::Phone { .. }) => vec![None],
         None => Vec::new(),
     };
-    let shown = &scene.visit.shown;
     contacts
         .into_iter()
         .filter_map(|contact| routing::authorize_leg(floor, &key.line, &key.seat, contact, shown).ok())

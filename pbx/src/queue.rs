@@ -109,10 +109,12 @@ impl Queues {
         }
     }
 
-    /// Says that the ticket's call will (or will no longer) ring this seat after its pause.
-    pub(crate) fn set_next(&mut self, ticket: &Ticket, seat: &SeatKey, next: bool) {
-        if let Some(interest) = self.by_seat.get_mut(seat).and_then(|all| all.get_mut(&ticket.no)) {
-            interest.next = next;
+    /// Says that the ticket's call will (or will no longer) ring this seat after its pause. True when
+    /// the seat was promised until now and is not any more: others may have it.
+    pub(crate) fn set_next(&mut self, ticket: &Ticket, seat: &SeatKey, next: bool) -> bool {
+        match self.by_seat.get_mut(seat).and_then(|all| all.get_mut(&ticket.no)) {
+            Some(interest) => std::mem::replace(&mut interest.next, next) && !next,
+            None => false,
         }
     }
 

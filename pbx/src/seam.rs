@@ -276,7 +276,7 @@ pub enum Output {
     },
     /// A call is over and told; the last output about it.
     Finished(Box<CallRecord>),
-    /// A call was answered or connected: its record as it would stand if the process died now, so that a
+    /// A call was answered or connected, or its consent withdrawn: its record as it would stand if the process died now, so that a
     /// call lost with the process still gets its CDR.
     Standing(Box<CallRecord>),
     /// Something a person may want to see (demo, log): never carries a whole number.

@@ -74,6 +74,12 @@ impl Switchboard {
         self.floor.availability(&SeatKey { line: line.clone(), seat: seat.clone() })
     }
 
+    /// Whether a caller sleeps beside a seat that could be rung.
+    #[cfg(test)]
+    pub(crate) fn forgets_somebody(&self) -> bool {
+        self.calls.values().any(|entry| entry.call.is_forgotten(&self.floor))
+    }
+
     fn arrived(&mut self, now: Now, leg: LegId, arrival: Arrival) {
         if !leg.is_arrived() || self.floor.legs.contains_key(&leg) {
             // `sip` numbers each INVITE once; a second one under this id would tear the first apart.
@@ -299,6 +305,9 @@ impl Switchboard {
 
     /// Offers the seats that became free to those who wait for them, the oldest first.
     fn settle(&mut self, now: Now) {
+        if std::mem::take(&mut self.floor.trunk_has_room_again) {
+            self.offer_all_awaited();
+        }
         while let Some(key) = self.floor.seats.pop_freed() {
             let event = if self.floor.is_staffed(&key) { Event::SeatFree } else { Event::SeatsChanged };
             for id in self.floor.queues.waiting_for(&key) {

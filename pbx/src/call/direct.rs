@@ -38,7 +38,7 @@ pub(crate) enum Next {
 
 impl Direct {
     pub(crate) fn begin(to: &SeatKey, scene: &mut Scene<'_>) -> Next {
-        let permits = permits(to, scene);
+        let permits = permits(to, scene.floor, &scene.visit.shown);
         if permits.is_empty() {
             return Next::Failed(None, Cause::Unreachable);
         }
@@ -46,8 +46,7 @@ impl Direct {
         let Some(lease) = scene.floor.seats.take_answered(to, scene.visit.id) else {
             return Next::Failed(None, Cause::Busy);
         };
-        let legs: Vec<LegId> =
-            permits.into_iter().filter_map(|permit| scene.place(&to.seat, permit)).collect();
+        let legs: Vec<LegId> = permits.into_iter().map(|permit| scene.place(&to.seat, permit)).collect();
         scene.tell(Told::Rings { seat: to.seat.clone() });
         let since = scene.now.mono;
         Next::Stays(Self { lease, legs, until: since + RINGS_FOR, since, early: None, cause: None })

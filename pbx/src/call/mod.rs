@@ -145,6 +145,12 @@ impl Call {
         }
     }
 
+    /// Whether it waits for a seat that it could ring.
+    #[cfg(test)]
+    pub(crate) fn is_forgotten(&self, floor: &Floor) -> bool {
+        matches!(&self.stage, Stage::Waiting(waiting) if waiting.is_forgotten(floor, &self.visit.shown))
+    }
+
     /// When it wants to be woken.
     pub(crate) fn deadline(&self) -> Option<Mono> {
         let of_stage = match &self.stage {

@@ -55,6 +55,7 @@ impl Talking {
         scene.visit.seat = Some(seat.clone());
         let mut talking = Self { lease, leg, kind, wrap_up, since, bridged, recording: None };
         talking.join(scene);
+        scene.put_on_record();
         scene.tell(Told::Connected { seat, recording: talking.recording });
         talking
     }
@@ -140,6 +141,7 @@ impl Talking {
             scene.visit.consents(Consent::Withdrawn);
             let consent = scene.visit.consent;
             scene.floor.push(Output::EndRecording { recording, consent });
+            scene.put_on_record();
         } else {
             scene.visit.consents(Consent::Refused);
         }

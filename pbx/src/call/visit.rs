@@ -139,8 +139,11 @@ impl Visit {
     /// The row that remains of it.
     pub(crate) fn record(&self, ended: Mono, cause: Cause) -> CallRecord {
         let after = |at: Mono| at.since(self.started.mono);
-        let mut legs: Vec<LegRecord> =
-            self.legs.iter().map(|(&id, leg)| leg_record(id, leg, self.started.mono, ended)).collect();
+        let mut legs: Vec<LegRecord> = self
+            .legs
+            .iter()
+            .map(|(&id, leg)| leg_record(id, leg, self.started.mono, (ended, cause)))
+            .collect();
         legs.sort_by_key(|leg| (leg.leg != self.caller, leg.leg));
         CallRecord {
             call: self.id,
@@ -168,8 +171,8 @@ impl Visit {
     }
 }
 
-fn leg_record(id: LegId, leg: &Leg, started: Mono, ended: Mono) -> LegRecord {
-    let (over, cause) = leg.over.unwrap_or((ended, Cause::Internal));
+fn leg_record(id: LegId, leg: &Leg, started: Mono, lost: (Mono, Cause)) -> LegRecord {
+    let (over, cause) = leg.over.unwrap_or(lost);
     LegRecord {
         leg: id,
         seat: leg.seat.clone(),
@@ -190,15 +193,12 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Places a leg to a seat; `None` when the call has had more legs than any caller waits for.
-    pub(crate) fn place(&mut self, seat: &Name, permit: Permit) -> Option<LegId> {
-        if self.visit.legs.len() >= MOST_LEGS {
-            return None;
-        }
+    /// Places a leg to a seat.
+    pub(crate) fn place(&mut self, seat: &Name, permit: Permit) -> LegId {
         let trunk = permit.trunk().cloned();
         let leg = self.floor.place(self.visit.id, self.visit.caller, permit);
         self.visit.legs.insert(leg, Leg::new(self.now.mono, Some(seat.clone()), trunk));
-        Some(leg)
+        leg
     }
 
     /// Answers the caller, once.
@@ -207,7 +207,14 @@ impl Scene<'_> {
         if !self.visit.caller_answered() {
             self.mark_answered(leg);
             self.floor.push(Output::Answer { leg });
+            self.put_on_record();
         }
+    }
+
+    /// Says what the row would be if the process died now.
+    pub(crate) fn put_on_record(&mut self) {
+        let record = self.visit.record(self.now.mono, Cause::NodeLost);
+        self.floor.push(Output::Standing(Box::new(record)));
     }
 
     /// A placed leg was answered.
@@ -294,7 +301,7 @@ impl Scene<'_> {
             && let Some(trunk) = &state.trunk
         {
             state.on_trunk = false;
-            self.floor.trunks.calls.take(trunk);
+            self.floor.free_trunk(trunk);
         }
     }
 
@@ -327,7 +334,7 @@ impl Scene<'_> {
     }
 }
 
-/// Legs of one call: four hours of passes over barred seats stay below it; a bound against a hunt that
+/// Legs of one call before it rings no more seats: four hours of passes over barred seats stay below it; a bound against a hunt that
 /// runs away.
 pub(crate) const MOST_LEGS: usize = 2_000;
 /// How long we wait for the end of a leg that we gave up: longer than 64·T1 = 32 s (RFC 3261 §9.1).

@@ -211,6 +211,17 @@ impl Waiting {
         self.greeting
     }
 
+    /// Whether it sleeps although it could ring one of its seats.
+    #[cfg(test)]
+    pub(crate) fn is_forgotten(&self, floor: &crate::floor::Floor, shown: &crate::routing::Shown) -> bool {
+        let could = |key: &SeatKey| {
+            floor.seats.is_idle(key)
+                && !crate::hunt::permits(key, floor, shown).is_empty()
+                && !floor.queues.is_promised_to_older(&self.ticket, key)
+        };
+        self.hunt.is_asleep() && self.ticket.seats().iter().any(could)
+    }
+
     pub(crate) fn deadline(&self) -> Option<Mono> {
         let until = self.queued.as_ref().filter(|_| !self.hunt.is_finishing()).map(|queued| queued.until);
         soonest(until, self.hunt.deadline())

@@ -1,1 +1,9 @@
-//! Tests.
+//! The switchboard at the level of legs: stories in virtual time, a seeded simulation, and nonsense.
+
+mod bench;
+mod door;
+mod hunting;
+mod nonsense;
+mod queueing;
+mod simulation;
+mod talking;
