@@ -82,10 +82,10 @@ impl Bench {
         self.arrive(Origin::Trunk("carrier".into()), &["057155550100"], "13912345678")
     }
 
-    pub(super) fn arrive(&mut self, origin: Origin, called: &[&str], caller: &str) -> LegId {
+    pub(super) fn arrive(&mut self, origin: Origin, called: &[&str], from: &str) -> LegId {
         let leg = LegId::arrived(self.arrived);
         self.arrived += 1;
-        self.input(Input::Arrived { leg, arrival: Box::new(arrival(origin, called, caller)) });
+        self.input(Input::Arrived { leg, arrival: Box::new(arrival(origin, called, from)) });
         leg
     }
 
@@ -173,13 +173,13 @@ impl Bench {
     }
 }
 
-pub(super) fn arrival(origin: Origin, called: &[&str], caller: &str) -> Arrival {
+pub(super) fn arrival(origin: Origin, called: &[&str], from: &str) -> Arrival {
     Arrival {
         origin,
         called: called.iter().map(|&called| called.to_owned()).collect(),
-        caller: caller.to_owned(),
+        caller: from.to_owned(),
         display: None,
-        withheld: caller.is_empty(),
+        withheld: from.is_empty(),
         call_id: "abc@carrier".to_owned(),
     }
 }
@@ -240,24 +240,6 @@ fn line() -> Line {
     let seat = |title: &str, reach| Seat { title: title.to_owned(), reach };
     let ext = |ext: &str| Reach::Ext(ext.into());
     let duty = Reach::Phone { number: number("13800138001"), confirm: Digit::from_char('1') };
-    let key = |key| Digit::from_char(key).unwrap();
-    let goes = |verb| KeyAction::Steps(vec![step(verb)]);
-    let menu = Menu {
-        prompt: "main_menu".into(),
-        timeout: secs(6),
-        tries: 3,
-        keys: [
-            (key('1'), goes(Verb::Queue("advice".into()))),
-            (key('2'), goes(Verb::Queue("after_sales".into()))),
-            (key('3'), goes(Verb::Queue("complaints".into()))),
-            (key('4'), KeyAction::Steps(ring_mobile())),
-        ]
-        .into(),
-        no_input: vec![],
-        wrong_key: vec![],
-        when_exhausted: vec![step(Verb::HangUp)],
-        type_ahead: false,
-    };
     let answer_call = ["welcome"].map(|prompt| step(Verb::Play(prompt.into())));
     let mut flow = answer_call.to_vec();
     flow.extend([step(Verb::RecordingNotice), step(Verb::Menu("main".into()))]);
@@ -296,7 +278,7 @@ fn line() -> Line {
         ]
         .into(),
         flows: [("answer_call".into(), flow)].into(),
-        menus: [("main".into(), menu)].into(),
+        menus: [("main".into(), menu())].into(),
         recording: Some(Recording {
             queues: true,
             rings: true,
@@ -308,6 +290,27 @@ fn line() -> Line {
             longest_without_consent: base::Period::Months(6),
             rules: vec![],
         },
+    }
+}
+
+fn menu() -> Menu {
+    let key = |key| Digit::from_char(key).unwrap();
+    let goes = |verb| KeyAction::Steps(vec![step(verb)]);
+    Menu {
+        prompt: "main_menu".into(),
+        timeout: secs(6),
+        tries: 3,
+        keys: [
+            (key('1'), goes(Verb::Queue("advice".into()))),
+            (key('2'), goes(Verb::Queue("after_sales".into()))),
+            (key('3'), goes(Verb::Queue("complaints".into()))),
+            (key('4'), KeyAction::Steps(ring_mobile())),
+        ]
+        .into(),
+        no_input: vec![],
+        wrong_key: vec![],
+        when_exhausted: vec![step(Verb::HangUp)],
+        type_ahead: false,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::seam::{Input, Origin, Output, Sound, Target, Told};
 use crate::switchboard::Switchboard;
 
 /// `SIM_SEED=17 cargo nextest run -p pbx simulation` replays one seed.
+#[allow(clippy::disallowed_methods)] // a test may be told its seed
 fn seeds(from: u64, to: u64) {
     let replay = std::env::var("SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = replay.map_or(from..to, |seed: u64| seed..seed + 1);
@@ -43,7 +44,40 @@ fn random_phones_keep_the_laws_d() {
     seeds(18_000, 24_000);
 }
 
-fn run(seed: u64) {
+/// A world in which nothing happens keeps every law: this one says what does happen.
+#[test]
+fn the_worlds_are_not_empty() {
+    let mut seen = Seen::default();
+    for seed in 0..500 {
+        let run = run(seed);
+        seen.conversations += run.conversations;
+        seen.late_answers_taken += run.late_answers_taken;
+        seen.late_answers_hung_up += run.late_answers_hung_up;
+        seen.mobiles += run.mobiles;
+        seen.twins += run.twins;
+    }
+    let least =
+        Seen { conversations: 200, late_answers_taken: 5, late_answers_hung_up: 50, mobiles: 20, twins: 200 };
+    assert!(
+        seen.conversations >= least.conversations
+            && seen.late_answers_taken >= least.late_answers_taken
+            && seen.late_answers_hung_up >= least.late_answers_hung_up
+            && seen.mobiles >= least.mobiles
+            && seen.twins >= least.twins,
+        "{seen:?} is less than {least:?}"
+    );
+}
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    conversations: u32,
+    late_answers_taken: u32,
+    late_answers_hung_up: u32,
+    mobiles: u32,
+    twins: u32,
+}
+
+fn run(seed: u64) -> Seen {
     let mut dice = Entropy::from_number(seed);
     let plan = random_plan(&mut dice);
     let mut world = World::new(plan, dice);
@@ -64,6 +98,7 @@ fn run(seed: u64) {
     }
     world.go();
     world.judge();
+    world.seen
 }
 
 fn random_plan(dice: &mut Entropy) -> Plan {
@@ -129,6 +164,7 @@ struct World {
     arrived: u64,
     finished: BTreeSet<CallId>,
     connected: BTreeSet<CallId>,
+    seen: Seen,
 }
 
 impl World {
@@ -145,6 +181,7 @@ impl World {
             arrived: 0,
             finished: BTreeSet::new(),
             connected: BTreeSet::new(),
+            seen: Seen::default(),
         }
     }
 
@@ -179,6 +216,7 @@ impl World {
             }
             if self.twin.is_none() && self.chance(1) {
                 self.twin = Some(self.board.clone());
+                self.seen.twins += 1;
             }
         }
     }
@@ -280,6 +318,7 @@ impl World {
             Output::Answer { leg } => self.phone(leg).answered = true,
             Output::GiveUp { leg, .. } => self.given_up(leg),
             Output::HangUp { leg, .. } => {
+                self.seen.late_answers_hung_up += u32::from(self.phone(leg).let_go);
                 let phone = self.phone(leg);
                 assert!(phone.answered && !phone.over, "{leg} is hung up without a call");
                 (phone.over, phone.let_go) = (true, true);
@@ -390,8 +429,11 @@ impl World {
         let phone = self.phone(leg);
         assert!(phone.answered && !phone.over, "{leg} has not answered");
         assert!(phone.seat.as_deref() != Some(MOBILE) || phone.keyed, "a voicemail is bridged");
-        phone.let_go = false;
+        let late = std::mem::take(&mut phone.let_go);
         let seat = phone.seat.clone().unwrap();
+        self.seen.conversations += 1;
+        self.seen.late_answers_taken += u32::from(late);
+        self.seen.mobiles += u32::from(seat == *MOBILE);
         self.has_no_second_call(&seat, caller);
     }
 
