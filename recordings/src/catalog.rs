@@ -11,11 +11,11 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-use base::{RecordingId, Timestamp};
+use base::{Period, RecordingId, Timestamp};
 use sqlx::{AnyConnection, AssertSqlSafe};
 
 use crate::facts::{Consent, Facts};
-use crate::retention::{Policy, Verdict};
+use crate::retention::{self, Policy, Verdict};
 use crate::seal::Sealed;
 use crate::words::words;
 pub(crate) use list::in_state;
@@ -100,7 +100,8 @@ pub async fn open(conn: &mut AnyConnection, facts: &Facts) -> Result<(), StoreEr
 }
 
 /// Notes the end of the call. Belongs into the transaction that writes the call's own rows. The consent
-/// can only become stronger.
+/// can only become stronger. A recording that was sealed before its call ended keeps its end; if the caller
+/// refused or withdrew in the meantime, it is due at once.
 pub async fn end(
     conn: &mut AnyConnection,
     id: RecordingId,
@@ -115,15 +116,22 @@ pub async fn end(
         .await?
         .rows_affected();
     let row = find(conn, id).await?.ok_or(StoreError::NoSuch(id))?;
-    if changed == 0 {
+    if changed == 0 && row.state != State::Saved {
         return Err(StoreError::WrongState { id, state: row.state });
     }
     let consent = row.consent.stronger(consent);
-    sqlx::query("UPDATE recordings SET consent = $2 WHERE id = $1")
-        .bind(id.to_string())
-        .bind(consent.as_str())
-        .execute(conn)
-        .await?;
+    let built_in = if row.state == State::Saved { retention::built_in(consent) } else { None };
+    sqlx::query(
+        "UPDATE recordings SET consent = $2, rule = COALESCE($3, rule), \
+         keep = CASE WHEN $3 IS NULL THEN keep ELSE $4 END, \
+         delete_after = CASE WHEN $3 IS NULL THEN delete_after ELSE ended_at END WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(consent.as_str())
+    .bind(built_in)
+    .bind(Period::Days(0).to_string())
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

@@ -93,10 +93,9 @@ impl Policy {
     /// The verdict on one recording. The first matching rule wins; nothing keeps what the caller took back
     /// or refused; without explicit consent nothing is kept for longer than the policy's limit.
     pub fn verdict(&self, subject: &Subject) -> Verdict {
-        let (rule, keep) = match subject.consent {
-            Consent::Withdrawn => (WITHDRAWN_RULE.into(), Period::Days(0)),
-            Consent::Refused => (REFUSED_RULE.into(), Period::Days(0)),
-            Consent::None | Consent::NoticeGiven | Consent::Explicit => self.first_match(subject),
+        let (rule, keep) = match built_in(subject.consent) {
+            Some(rule) => (rule.into(), Period::Days(0)),
+            None => self.first_match(subject),
         };
         let wanted = keep.after(subject.ended, &self.zone);
         let limit = self.longest_without_consent.after(subject.ended, &self.zone);
@@ -123,6 +122,15 @@ impl When {
             && kind.is_none_or(|kind| subject.kind == kind)
             && number.as_ref().is_none_or(|number| subject.number == *number)
             && seat.as_ref().is_none_or(|seat| subject.seat.as_ref() == Some(seat))
+    }
+}
+
+/// The rule that stands above every policy: nothing is kept against the caller's word.
+pub(crate) const fn built_in(consent: Consent) -> Option<&'static str> {
+    match consent {
+        Consent::Withdrawn => Some(WITHDRAWN_RULE),
+        Consent::Refused => Some(REFUSED_RULE),
+        Consent::None | Consent::NoticeGiven | Consent::Explicit => None,
     }
 }
 

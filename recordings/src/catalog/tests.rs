@@ -115,6 +115,39 @@ fn consent_only_becomes_stronger_and_states_do_not_run_backwards() {
 }
 
 #[test]
+fn who_withdraws_after_the_file_was_sealed_is_heard_too() {
+    each_store(|store| async move {
+        migrate(&store.pool).await.unwrap();
+        let (facts, later) = (facts(1), at("2026-10-12T10:09:00+08:00"));
+        save(&store.pool, &facts, 60).await;
+        let mut conn = store.pool.acquire().await.unwrap();
+        let before = find(&mut conn, facts.recording).await.unwrap().unwrap();
+        end(&mut conn, facts.recording, later, Consent::NoticeGiven).await.unwrap();
+        assert_eq!(find(&mut conn, facts.recording).await.unwrap().unwrap(), before);
+        end(&mut conn, facts.recording, later, Consent::Withdrawn).await.unwrap();
+        let row = find(&mut conn, facts.recording).await.unwrap().unwrap();
+        assert_eq!((row.rule.as_deref(), row.keep.as_deref()), (Some("withdrawn"), Some("0d")));
+        assert_eq!((row.consent, row.delete_after), (Consent::Withdrawn, before.ended));
+    });
+}
+
+#[test]
+fn no_number_that_a_caller_sends_makes_a_row_unreadable() {
+    each_store(|store| async move {
+        migrate(&store.pool).await.unwrap();
+        let mut conn = store.pool.acquire().await.unwrap();
+        let odd = ["01111111111111111111", "+8600123456789", "8001", "00000000000000000000", "+860"];
+        for (n, raw) in (1..).zip(odd) {
+            let facts = Facts { caller: PhoneNumber::normalise(raw), ..facts(n) };
+            assert!(facts.caller.is_some(), "{raw}");
+            open(&mut conn, &facts).await.unwrap();
+            let row = find(&mut conn, facts.recording).await.unwrap().unwrap();
+            assert_eq!(row.caller, facts.caller, "{raw}");
+        }
+    });
+}
+
+#[test]
 fn interrupted_and_partial_are_told_apart() {
     each_store(|store| async move {
         migrate(&store.pool).await.unwrap();
