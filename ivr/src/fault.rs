@@ -113,9 +113,9 @@ impl<'f> Faults<'f> {
         self.list.iter().any(Fault::is_error)
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.list.len() + self.left_out
+    /// Whether one of them has this code.
+    pub fn has(&self, code: &str) -> bool {
+        self.list.iter().any(|fault| fault.code == code)
     }
 
     /// In the order of files and lines; the last one says when more were left out.
@@ -257,7 +257,6 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E155", "400 号码不能外呼 access number dialled", "A 400 or 800 number cannot be a seat's phone."),
     ("E156", "号码重复 number twice", "A number is owned twice, or by two lines."),
     ("E160", "密码不写在文件里 literal secret", "Users and passwords of trunks are env:NAME, never text."),
-    ("E161", "环境变量未设置 variable not set", "A secret names an environment variable that is not set."),
     ("E170", "既是假日又是工作日 holiday and workday", "A date is both a holiday and a worked day."),
     ("E171", "日历已过期 calendar over", "Today lies outside what the calendar covers."),
     (
@@ -288,7 +287,22 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "Hours that no step asks about: calls outside them find no different way.",
     ),
     ("W153", "手机坐席没有确认键 no confirm key", "A mobile's voicemail would count as an answer."),
+    (
+        "W161",
+        "环境变量未设置 variable not set",
+        "A secret names an environment variable that is not set here.",
+    ),
     ("W171", "日历即将过期 calendar ends", "From 1 December on: the calendar does not cover next year."),
+    (
+        "W184",
+        "来电无法识别 trunk not recognised",
+        "A trunk without allow_from whose host is a name: its calls are refused.",
+    ),
+    (
+        "W185",
+        "媒体端口不足 few media ports",
+        "rtp.ports is too narrow for limits.max_calls: each call needs four.",
+    ),
     (
         "W207",
         "疑似按键被当作注释 comment that looks like a key",

@@ -26,6 +26,8 @@ pub struct Checked {
     pub line: Option<Line>,
     /// In the order of files and lines; warnings among them.
     pub faults: Vec<Fault>,
+    /// All sections of all files, for rules between lines. Its spots count files as they were given.
+    pub tree: Node,
 }
 
 /// Checks the files of one line's folder together. `exists` says whether a path relative to the folder
@@ -41,7 +43,7 @@ pub fn check(line_id: Name, files: &[SourceFile], exists: &dyn Fn(&str) -> bool,
         walk::check(&root, &mut draft, &mut faults);
     }
     let line = (!faults.any_error()).then_some(draft.line);
-    Checked { line, faults: faults.finish() }
+    Checked { line, faults: faults.finish(), tree: root }
 }
 
 /// The JSON Schema of a line's file as this build carries it out.
@@ -139,13 +141,9 @@ fn declared(root: &Node) -> Declared {
     NAMED_SECTIONS
         .iter()
         .map(|section| {
-            let names: BTreeSet<String> = root
-                .child(section)
-                .map(Node::entries)
-                .unwrap_or(&[])
-                .iter()
-                .map(|entry| entry.key.clone())
-                .collect();
+            let same = root.entries().iter().filter(|entry| entry.key == *section);
+            let names: BTreeSet<String> =
+                same.flat_map(|entry| entry.value.entries()).map(|entry| entry.key.clone()).collect();
             (*section, names)
         })
         .collect()

@@ -200,7 +200,7 @@ static HOURS: Struct = Struct {
         field("calendar", Kind::Ref("calendars"), Need::Optional, "Whose holidays and workdays apply."),
         field(
             "holidays",
-            Kind::WordOr(&words(&["closed", "open"]), &RANGES),
+            Kind::Or(&Kind::OneOf(&words(&["closed", "open"])), &RANGES),
             Need::Default("closed"),
             "On holidays: closed, open as on the weekday, or these ranges.",
         ),

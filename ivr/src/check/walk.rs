@@ -25,7 +25,8 @@ pub(super) fn check(root: &Node, draft: &mut Draft, faults: &mut Faults<'_>) {
     walk.every_way();
     let reached = walk.reached;
     when_full(line, faults);
-    if whole {
+    // A misspelled name leaves its target unreached: that is one fault, not two.
+    if whole && !faults.has("E110") {
         unreachable(root, &reached, faults);
         unasked_hours(root, line, faults);
     }
@@ -102,7 +103,8 @@ impl Walk<'_, '_> {
     fn every_way(&mut self) {
         let line = self.line;
         self.go(Stop::Flow(line.start.clone()), State::default(), 0);
-        self.steps(&line.when_full, BTreeSet::from([State::default()]), 0);
+        // What may not stand here at all (E145) is not asked for a notice as well.
+        self.steps(&line.when_full, BTreeSet::from([State { noticed: true, answered: false }]), 0);
         while let Some((stop, state, depth)) = self.ahead.pop_front() {
             match stop {
                 Stop::Flow(name) => {

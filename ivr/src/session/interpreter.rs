@@ -88,6 +88,11 @@ impl Session {
         }
     }
 
+    /// What the visit began with.
+    pub fn start(&self) -> &Start {
+        &self.visit
+    }
+
     /// Whether the visit has ended (`Refuse` or `HangUp` was put out).
     pub fn is_over(&self) -> bool {
         self.doing == Doing::Over

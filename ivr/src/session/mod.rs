@@ -5,6 +5,8 @@
 
 mod interpreter;
 mod predicate;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

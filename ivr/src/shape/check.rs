@@ -30,9 +30,9 @@ impl Checker<'_, '_> {
             Kind::Keys(of) => self.keys(node, of),
             Kind::Struct(shape) => self.structure(node, shape),
             Kind::Choice(choice) => self.choice(node, choice),
-            Kind::WordOr(words, or) => match &node.value {
-                Value::Scalar { .. } => self.scalar(node, &Kind::OneOf(words)),
-                _ => self.value(node, or),
+            Kind::Or(text, other) => match &node.value {
+                Value::Scalar { .. } => self.scalar(node, text),
+                _ => self.value(node, other),
             },
             _ => self.scalar(node, kind),
         }
@@ -119,6 +119,9 @@ impl Checker<'_, '_> {
             return;
         }
         for field in fields.iter().filter(|field| node.entry(field.key).is_none()) {
+            if field.key == "format" {
+                continue; // E010 has said so, for each file.
+            }
             let code = match field.need {
                 Need::Required => "E013",
                 Need::Branch => "E103",
@@ -129,6 +132,9 @@ impl Checker<'_, '_> {
     }
 
     fn unknown(&mut self, entry: &Entry, noun: &str, known: Vec<&str>, later: &[&str]) {
+        if entry.key == "<<" && !entry.quoted {
+            return; // E004 has said so.
+        }
         if later.contains(&entry.key.as_str()) {
             let message = format!("`{}` is not supported yet (尚未支持)", entry.key);
             return self.faults.add(entry.at, "E012", message, "remove it until it is");
@@ -359,7 +365,7 @@ fn wrong(text: &str, kind: &Kind) -> Option<(&'static str, String, String)> {
         | Kind::Named(_)
         | Kind::Keys(_)
         | Kind::Struct(_)
-        | Kind::WordOr(..)
+        | Kind::Or(..)
         | Kind::Choice(_) => None,
     }
 }
@@ -410,7 +416,7 @@ fn duration_fault(text: &str, least: u64, most: u64) -> Option<(&'static str, St
 
 fn wanted(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Name | Kind::OneOf(_) | Kind::Ref(_) | Kind::WordOr(..) => "a word",
+        Kind::Text | Kind::Name | Kind::OneOf(_) | Kind::Ref(_) | Kind::Or(..) => "a word",
         Kind::Bool => "true or false",
         Kind::Count(..) => "a whole number",
         Kind::Duration(..) => "a duration such as 15s",

@@ -56,8 +56,8 @@ pub enum Kind {
     Keys(&'static Self),
     /// A map with these keys.
     Struct(&'static Struct),
-    /// One of these words, or something else.
-    WordOr(&'static Words, &'static Self),
+    /// A text of the first kind, or a list or map of the second.
+    Or(&'static Self, &'static Self),
     /// A bare word, or a map with exactly one of several verbs.
     Choice(&'static Choice),
 }

@@ -183,7 +183,9 @@ fn looks_like_number(text: &str) -> bool {
         return hex.bytes().all(|b| b.is_ascii_hexdigit() || b == b'_');
     }
     let lower = lower.strip_prefix("0o").or_else(|| lower.strip_prefix("0b")).unwrap_or(&lower);
+    // Several dots are an address, which every tool reads as text.
     lower.starts_with(|c: char| c.is_ascii_digit())
+        && lower.matches('.').count() <= 1
         && lower.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'e' | b'+' | b'-'))
 }
 
@@ -245,9 +247,20 @@ mod tests {
             assert_eq!(code(number), Some("E203"), "{number}");
         }
         assert_eq!(code("2026-10-01"), Some("E204"));
-        for fine in
-            ["li_na", "华宁", "nO", "15s", "10%", "prompts/a.wav", "Asia/Shanghai", "zh-CN", "a-1", "none"]
-        {
+        for fine in [
+            "li_na",
+            "华宁",
+            "nO",
+            "15s",
+            "10%",
+            "prompts/a.wav",
+            "Asia/Shanghai",
+            "zh-CN",
+            "a-1",
+            "none",
+            "127.0.0.1",
+            "127.0.0.1:5080",
+        ] {
             assert_eq!(code(fine), None, "{fine}");
         }
         assert!(misread("18:00").is_some_and(|(_, why)| why.contains("1080")));

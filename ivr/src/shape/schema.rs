@@ -92,7 +92,7 @@ impl Writer {
             Kind::Keys(of) => json!({ "type": "object", "propertyNames": { "pattern": "^[0-9*#]$" },
                 "additionalProperties": self.kind(of) }),
             Kind::Struct(shape) => self.structure(shape),
-            Kind::WordOr(words, or) => json!({ "oneOf": [{ "enum": words.words }, self.kind(or)] }),
+            Kind::Or(text, other) => json!({ "oneOf": [self.kind(text), self.kind(other)] }),
             Kind::Choice(choice) => self.choice(choice),
         }
     }
@@ -155,7 +155,7 @@ impl Keys {
 
     fn kind(&mut self, kind: &'static Kind) {
         match kind {
-            Kind::List(of, ..) | Kind::Named(of) | Kind::Keys(of) | Kind::WordOr(_, of) => self.kind(of),
+            Kind::List(of, ..) | Kind::Named(of) | Kind::Keys(of) | Kind::Or(_, of) => self.kind(of),
             Kind::Struct(shape) => self.structure(shape),
             Kind::Choice(choice) if self.seen.insert(choice.noun) => {
                 self.keys.extend(choice.bare.iter().map(|(word, _)| *word));

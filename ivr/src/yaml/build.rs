@@ -44,12 +44,37 @@ pub fn parse(file: u16, text: &str, faults: &mut Faults<'_>) -> Parsed {
             Err(Stop::Syntax(error)) => error,
         };
         damaged = true;
+        if full_width_keys(file, &mut lines, faults) {
+            continue;
+        }
         let line = syntax::report(file, &lines, &error, faults);
         if !syntax::stays_in_its_line(&error) || !leave_out(&mut lines, line) {
             break;
         }
     }
     Parsed { root: None, damaged: true }
+}
+
+/// `name：华宁` is no key, so the lines around it fall apart: found by its look, once YAML has failed.
+fn full_width_keys(file: u16, lines: &mut [&str], faults: &mut Faults<'_>) -> bool {
+    let found: Vec<(usize, usize)> = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(index, line)| Some((index, lint::full_width_key(line)?)))
+        .collect();
+    for (index, column) in &found {
+        let at = Spot { file, line: *index as u32 + 1, column: *column as u32 + 1 };
+        faults.add(
+            at,
+            "E002",
+            "a full-width colon makes no key (全角冒号)",
+            "write an ASCII colon and a space",
+        );
+    }
+    for (index, _) in &found {
+        leave_out(lines, *index);
+    }
+    !found.is_empty()
 }
 
 /// Empties a line and what is indented below it; false when there was nothing to empty.
@@ -59,7 +84,11 @@ fn leave_out(lines: &mut [&str], line: usize) -> bool {
         return false;
     }
     let indent = indent_of(broken);
+    let by_tab = broken.trim_start_matches(' ').starts_with('\t');
     lines[line] = "";
+    if by_tab {
+        return true; // How deep it was meant to be, nobody knows.
+    }
     for below in lines.iter_mut().skip(line + 1) {
         if !below.trim().is_empty() {
             if indent_of(below) <= indent {

@@ -45,6 +45,15 @@ pub(super) fn hidden_key(comment: &str) -> Option<String> {
     (!word.is_empty()).then(|| format!("\"#: {word}\" is a comment, not a key"))
 }
 
+/// The column (from 0) of a full-width colon behind what was meant as a key.
+pub(super) fn full_width_key(line: &str) -> Option<usize> {
+    let key = line.trim_start().trim_start_matches("- ");
+    let (word, _) = key.split_once('：')?;
+    let is_word = !word.is_empty()
+        && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '"' | '*' | '#'));
+    (is_word && !key.starts_with('#')).then(|| line.chars().take_while(|c| *c != '：').count())
+}
+
 /// Whether some YAML tool takes two keys for one: `1` and `01` are the same number.
 pub(super) fn same_key(a: &str, a_quoted: bool, b: &str, b_quoted: bool) -> bool {
     if a == b {

@@ -1,0 +1,108 @@
+//! What the schema, the documentation and a second YAML reader say is what the checker says.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::Path;
+
+use ivr::yaml::{Node, Value, parse};
+use ivr::{Faults, SourceFile};
+use serde_json::Value as Json;
+
+fn root() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn shipped() -> String {
+    std::fs::read_to_string(root().join("configs/lines/huaning/line.yaml")).unwrap()
+}
+
+/// The tree as plain data; unquoted numbers and truths as YAML means them.
+fn plain(node: &Node) -> Json {
+    match &node.value {
+        Value::Empty => Json::Null,
+        Value::Scalar { text, quoted: false } if matches!(text.as_str(), "true" | "false") => {
+            (text == "true").into()
+        }
+        Value::Scalar { text, quoted: false } if text.parse::<u64>().is_ok() => {
+            text.parse::<u64>().unwrap().into()
+        }
+        Value::Scalar { text, .. } => text.as_str().into(),
+        Value::List(items) => items.iter().map(plain).collect(),
+        Value::Map(entries) => {
+            Json::Object(entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect())
+        }
+    }
+}
+
+#[test]
+fn serde_saphyr_reads_the_same_data() {
+    let engine = std::fs::read_to_string(root().join("configs/engine.yaml")).unwrap();
+    let tricky = "a: |\n  two\n  lines\nb: >\n  folded\n  text\nc: 'it''s'\nd: \"\\u534e\\n\"\ne: [1, {f: g}, []]\nh:\n- i\n- j: k\n  l: m\n";
+    for text in [shipped(), engine, tricky.to_owned()] {
+        let files = [SourceFile { path: "a".into(), text: text.clone() }];
+        let mut faults = Faults::new(&files);
+        let ours = plain(&parse(0, &text, &mut faults).root.unwrap());
+        assert!(!faults.any_error());
+        let theirs: Json = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(ours, theirs);
+    }
+}
+
+#[test]
+fn the_line_is_the_same_whether_its_quotes_are_single_or_double() {
+    let checked = |text: String| {
+        let file = SourceFile { path: "line.yaml".into(), text };
+        ivr::check("one".into(), &[file], &|_| true, jiff::civil::date(2026, 10, 12)).line.unwrap()
+    };
+    assert_eq!(checked(shipped()), checked(shipped().replace('"', "'")));
+}
+
+#[test]
+fn the_committed_schema_is_the_one_of_the_tables() {
+    let committed = std::fs::read_to_string(root().join("configs/schema/line.v1.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Json>(&committed).unwrap(), ivr::line_schema());
+}
+
+#[test]
+fn every_key_and_every_code_is_in_the_reference() {
+    let reference = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    for key in ivr::shape::keys_of(&ivr::check::LINE_FILE) {
+        assert!(reference.contains(&format!("`{key}`")), "docs/configuration.md lacks `{key}`");
+    }
+    for (code, title, meaning) in ivr::fault::CODES {
+        let row = format!("| {code} | {title} | {meaning} |");
+        assert!(reference.contains(&row), "docs/configuration.md lacks the row\n{row}");
+    }
+}
+
+#[test]
+fn every_default_is_in_the_reference() {
+    let reference = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let mut checked = 0;
+    defaults(&ivr::line_schema(), &mut |key, default| {
+        let shown = match default {
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let row = reference
+            .lines()
+            .any(|row| row.starts_with(&format!("| `{key}` ")) && row.contains(&format!("`{shown}`")));
+        assert!(row, "docs/configuration.md does not give the default `{shown}` of `{key}`");
+        checked += 1;
+    });
+    assert!(checked > 20);
+}
+
+fn defaults(schema: &Json, look: &mut impl FnMut(&str, &Json)) {
+    match schema {
+        Json::Object(map) => {
+            for (key, property) in map.get("properties").and_then(Json::as_object).into_iter().flatten() {
+                if let Some(default) = property.get("default") {
+                    look(key, default);
+                }
+            }
+            map.values().for_each(|value| defaults(value, look));
+        }
+        Json::Array(items) => items.iter().for_each(|item| defaults(item, look)),
+        _ => {}
+    }
+}

@@ -1,0 +1,200 @@
+//! The tables of engine/v1: every key, its default and what it means.
+
+use ivr::shape::{Field, Kind, Need, Struct, Words};
+
+const fn field(key: &'static str, kind: Kind, need: Need, doc: &'static str) -> Field {
+    Field { key, kind, need, doc }
+}
+
+const fn map(noun: &'static str, fields: &'static [Field], later: &'static [&'static str]) -> Struct {
+    Struct { noun, fields, later, others: None }
+}
+
+/// engine.yaml.
+pub(super) static ENGINE: Struct = map(
+    "engine.yaml",
+    &[
+        field(
+            "format",
+            Kind::OneOf(&Words { words: &["engine/v1"], later: &[] }),
+            Need::Required,
+            "The language of the file; its first key.",
+        ),
+        field("sip", Kind::Struct(&SIP), Need::Optional, "Where SIP is spoken."),
+        field("rtp", Kind::Struct(&RTP), Need::Optional, "Where audio flows."),
+        field(
+            "trunks",
+            Kind::List(&Kind::Struct(&TRUNK), 0, 100),
+            Need::Default("[]"),
+            "Connections to carriers.",
+        ),
+        field("database", Kind::Struct(&DATABASE), Need::Optional, "Where call records are kept."),
+        field("recordings", Kind::Struct(&RECORDINGS), Need::Optional, "Where audio is kept."),
+        field("api", Kind::Struct(&API), Need::Optional, "The HTTP interface."),
+        field("limits", Kind::Struct(&LIMITS), Need::Optional, "Bounds of the whole engine."),
+    ],
+    &["apis"],
+);
+
+/// A list of digest algorithms.
+const fn digests() -> Kind {
+    Kind::List(&DIGEST, 1, 3)
+}
+
+static DIGEST: Kind = Kind::OneOf(&Words { words: &["md5", "sha-256", "sha-512-256"], later: &[] });
+
+/// SIP.
+pub(super) static SIP: Struct = map(
+    "sip",
+    &[
+        field(
+            "listen",
+            Kind::List(&Kind::Or(&Kind::Text, &Kind::Struct(&LISTENER)), 1, 16),
+            Need::Default("[\"udp://127.0.0.1:5060\", \"tcp://127.0.0.1:5060\"]"),
+            "Listeners: udp://ADDRESS:PORT or tcp://ADDRESS:PORT, or a map with a digest of its own.",
+        ),
+        field(
+            "digest",
+            digests(),
+            Need::Default("[md5]"),
+            "How phones prove their passwords, strongest first; many phones know md5 only.",
+        ),
+        field(
+            "public_address",
+            Kind::Text,
+            Need::Optional,
+            "Told to peers outside local_networks in place of the own address.",
+        ),
+        field(
+            "local_networks",
+            Kind::List(&Kind::Text, 0, 64),
+            Need::Default("[\"127.0.0.0/8\", \"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\"]"),
+            "Networks whose peers see the own address.",
+        ),
+    ],
+    &["realm", "tls"],
+);
+
+/// A listener with a digest of its own.
+pub(super) static LISTENER: Struct = map(
+    "a listener",
+    &[
+        field("on", Kind::Text, Need::Required, "udp://ADDRESS:PORT or tcp://ADDRESS:PORT."),
+        field("digest", digests(), Need::Optional, "As sip.digest, for this listener only."),
+    ],
+    &[],
+);
+
+/// RTP.
+pub(super) static RTP: Struct = map(
+    "rtp",
+    &[
+        field(
+            "ports",
+            Kind::List(&Kind::Count(1024, 65_535), 2, 2),
+            Need::Default("[20000, 20999]"),
+            "First and last UDP port for audio; each leg takes two.",
+        ),
+        field(
+            "codecs",
+            Kind::List(&Kind::OneOf(&Words { words: &["pcma", "pcmu"], later: &["g722", "opus"] }), 1, 2),
+            Need::Default("[pcma, pcmu]"),
+            "Offered in this order.",
+        ),
+    ],
+    &[],
+);
+
+/// A trunk.
+pub(super) static TRUNK: Struct = map(
+    "a trunk",
+    &[
+        field("name", Kind::Name, Need::Required, "For logs, records and metrics."),
+        field(
+            "host",
+            Kind::Text,
+            Need::Optional,
+            "Where calls go out: a name or address, with :port if not 5060.",
+        ),
+        field(
+            "transport",
+            Kind::OneOf(&Words { words: &["udp", "tcp"], later: &["tls"] }),
+            Need::Default("udp"),
+            "Transport toward the host.",
+        ),
+        field("user", Kind::Secret, Need::Optional, "Digest user, as env:NAME."),
+        field("password", Kind::Secret, Need::Optional, "Digest password, as env:NAME."),
+        field(
+            "allow_from",
+            Kind::List(&Kind::Text, 0, 64),
+            Need::Default("[]"),
+            "Sources that are this trunk: CIDR, or address with port; without any, the host's own address.",
+        ),
+        field(
+            "caller_id",
+            Kind::Phone,
+            Need::Optional,
+            "A number verified on this trunk; shown to outside seats.",
+        ),
+        field("max_calls", Kind::Count(1, 10_000), Need::Default("30"), "Calls over it at once, both ways."),
+    ],
+    &["register"],
+);
+
+/// Database.
+pub(super) static DATABASE: Struct = map(
+    "database",
+    &[field(
+        "url",
+        Kind::Text,
+        Need::Default("sqlite://sibai.db"),
+        "sqlite://FILE in the data folder, postgres://HOST/NAME, or env:NAME that holds one.",
+    )],
+    &[],
+);
+
+/// Recordings.
+pub(super) static RECORDINGS: Struct = map(
+    "recordings",
+    &[
+        field("folder", Kind::Text, Need::Default("recordings"), "Absolute, or below the data folder."),
+        field(
+            "keep_free",
+            Kind::Percent,
+            Need::Default("10%"),
+            "Nothing is recorded while less of the disk is free.",
+        ),
+    ],
+    &["copy_to"],
+);
+
+/// API.
+pub(super) static API: Struct =
+    map("api", &[field("listen", Kind::Text, Need::Default("127.0.0.1:8080"), "ADDRESS:PORT.")], &["tokens"]);
+
+/// Limits.
+pub(super) static LIMITS: Struct = map(
+    "limits",
+    &[
+        field(
+            "max_calls",
+            Kind::Count(1, 10_000),
+            Need::Default("200"),
+            "Calls of the whole engine at once.",
+        ),
+        field("max_call", Kind::Duration(60, 86_400), Need::Default("4h"), "The longest call."),
+        field(
+            "max_setup",
+            Kind::Duration(10, 600),
+            Need::Default("3min"),
+            "The longest that a caller's INVITE stays unanswered.",
+        ),
+        field(
+            "confirm_within",
+            Kind::Duration(1, 60),
+            Need::Default("10s"),
+            "How long an outside seat may take to press its confirm key.",
+        ),
+    ],
+    &[],
+);
