@@ -198,6 +198,10 @@ impl Channel {
         if admission != Admission::Late {
             agreed.latch.accepted(now.mono, header);
         }
+        if admission == Admission::Start {
+            // A new clock: its timestamps say nothing about the keys of the old one.
+            self.events = Receiver::default();
+        }
         self.heard = now.mono;
         self.silent = false;
         if kind == Kind::Other || !receives(agreed.stream.direction) {
@@ -266,8 +270,10 @@ impl Channel {
         };
         // Multiplexed or not was agreed on: the other port hears nothing (RFC 5761 §5.1.1).
         let right_port = agreed.stream.rtcp_mux == (port == Port::Rtp);
-        let ours = right_port && agreed.latch.judge_rtcp(source);
-        if !ours || self.reporter.read(now.mono, bytes, &self.outgoing).is_err() {
+        let ours = right_port && agreed.latch.hears_rtcp(source);
+        if ours && self.reporter.read(now.mono, bytes, &self.outgoing).is_ok() {
+            agreed.latch.accepted_rtcp(source);
+        } else {
             self.dropped += 1;
         }
     }

@@ -129,23 +129,19 @@ impl Latch {
         }
     }
 
-    /// Whether RTCP from `source` is the peer's.
-    pub(super) fn judge_rtcp(&mut self, source: SocketAddr) -> bool {
+    /// Whether RTCP from `source` is the peer's: from where the SDP says, or from the address that its
+    /// RTP comes from, the first port that says something readable.
+    pub(super) fn hears_rtcp(&self, source: SocketAddr) -> bool {
         if self.mux {
-            return match self.latched {
-                Some(latched) => latched.source == source,
-                None => self.sdp == Some(source),
-            };
-        }
-        if let Some(known) = self.rtcp {
-            return known == source;
+            return self.destination() == Some(source);
         }
         let ip = self.latched.map_or(self.signalling, |latched| latched.source.ip());
-        let ours = self.sdp_rtcp == Some(source) || source.ip() == ip;
-        if ours {
-            self.rtcp = Some(source);
-        }
-        ours
+        self.sdp_rtcp == Some(source) || self.rtcp.map_or(source.ip() == ip, |known| known == source)
+    }
+
+    /// Readable RTCP came from a source that is heard: reports go there from now on.
+    pub(super) fn accepted_rtcp(&mut self, source: SocketAddr) {
+        self.rtcp = Some(source);
     }
 
     /// Where RTP goes.

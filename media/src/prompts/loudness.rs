@@ -1,7 +1,7 @@
 //! One loudness for all prompts, whoever recorded them.
 //!
 //! The rule: the active speech level becomes -20 dBFS (RMS, where a square wave at full scale has
-//! 0 dBFS; that is -17 dBm0 or so, what a telephone's own talker has), and no sample goes beyond
+//! 0 dBFS; that is -14 dBm0, a little over an average talker, as announcements are), and no sample goes beyond
 //! -3 dBFS. Active is what lies above two gates, in blocks of 20 ms: -50 dBFS, and 15 dB under the mean
 //! of what passed the first. Peaks that would go beyond are turned down for some milliseconds by a
 //! limiter that looks ahead; the rest keeps its level, so that one click does not make a prompt faint.

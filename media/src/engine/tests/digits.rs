@@ -46,6 +46,18 @@ fn keys_are_told_once_while_silent_playing_and_bridged() {
 }
 
 #[test]
+fn keys_are_heard_on_after_the_peer_started_a_new_stream() {
+    let mut bed = Bed::new();
+    let mut phone = Phone::new(CALLER, "198.51.100.1:4000", Law::A);
+    phone.timestamp = 20_000;
+    bed.agree(&phone);
+    press(&mut bed, &mut phone, "1");
+    (phone.ssrc, phone.sequence, phone.timestamp) = (4242, 1, 0);
+    press(&mut bed, &mut phone, "23");
+    assert_eq!(bed.digits(CALLER), "123");
+}
+
+#[test]
 fn a_bridged_key_is_passed_on_under_the_others_payload_type_in_one_timeline() {
     let (mut bed, mut caller, _) = Bed::talking(Law::Mu);
     bed.command(Command::Tap { recording: recording(), caller: CALLER, seat: SEAT });
