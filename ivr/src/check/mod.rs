@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use base::Name;
 use jiff::civil::Date;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 pub use table::LINE_FILE;
 
@@ -47,8 +47,12 @@ pub fn check(line_id: Name, files: &[SourceFile], exists: &dyn Fn(&str) -> bool,
 }
 
 /// The JSON Schema of a line's file as this build carries it out.
+///
+/// A folder may spread its sections over files, so a file alone must only have its format.
 pub fn line_schema() -> Json {
-    shape::schema("line/v1: one company's service", &LINE_FILE)
+    let mut schema = shape::schema("line/v1: one company's service", &LINE_FILE);
+    schema["required"] = json!(["format"]);
+    schema
 }
 
 /// One map of all sections of all files. The second is true when parts could not be read.

@@ -1,14 +1,17 @@
 //! The shapes of the files, as tables: every key, its kind, its default and what it means.
 //!
 //! The same tables check a file (`check`), give the defaults (`View`) and write the JSON Schemas
-//! (`schema`), so that none of the three can say something else than the others.
+//! (`schema`) and the rows of the reference (`reference`), so that none can say something else than the
+//! others.
 
 mod check;
+mod reference;
 mod scalar;
 mod schema;
 mod view;
 
 pub use check::{Declared, check};
+pub use reference::reference;
 pub use scalar::{date, digit, duration, is_name, name_rule, percent, period, phone, time_range};
 pub use schema::{keys_of, schema};
 pub use view::{View, ranges};

@@ -131,7 +131,7 @@ pub(super) fn read(
     let parsed = parse(0, &source.text, faults);
     let damaged = parsed.damaged;
     let entries = ivr::check::sections(parsed, 0, "engine/v1", faults)?;
-    let root = Node { at: Spot { file: 0, line: 1, column: 1 }, value: Value::Map(entries) };
+    let root = Node { at: START, value: Value::Map(entries) };
     shape::check(&root, &Kind::Struct(&table::ENGINE), &Declared::new(), damaged, faults);
     let mut reader = Reader { variable, faults };
     let engine = reader.engine(View::new(Some(&root), &table::ENGINE))?;
@@ -214,7 +214,7 @@ impl Reader<'_, '_> {
     fn rtp(&mut self, view: View<'_>, limits: Option<Limits>) -> Option<Rtp> {
         let ports: Vec<u16> = view.texts("ports").into_iter().filter_map(|port| port.parse().ok()).collect();
         let [first, last] = ports[..] else { return None };
-        let at = view.node("ports").map_or(Spot::default(), |node| node.at);
+        let at = view.node("ports").map_or(START, |node| node.at);
         let pairs = (u32::from(last) + 1).saturating_sub(u32::from(first)) / 2;
         if pairs < 2 {
             self.faults.add(
@@ -225,7 +225,6 @@ impl Reader<'_, '_> {
             );
         } else if let Some(limits) = limits
             && pairs / 2 < limits.max_calls
-            && view.node("ports").is_some()
         {
             let message =
                 format!("{first} to {last} is enough for {} calls of {}", pairs / 2, limits.max_calls);
@@ -302,7 +301,7 @@ impl Reader<'_, '_> {
         let name = view.text(key)?.strip_prefix("env:")?;
         let value = (self.variable)(name);
         if value.is_none() {
-            let at = view.node(key).map_or(Spot::default(), |node| node.at);
+            let at = view.node(key).map_or(START, |node| node.at);
             self.faults.add(
                 at,
                 "W161",
@@ -315,7 +314,7 @@ impl Reader<'_, '_> {
 
     fn database(&mut self, view: View<'_>) -> Option<Database> {
         let text = view.text("url")?;
-        let at = view.node("url").map_or(Spot::default(), |node| node.at);
+        let at = view.node("url").map_or(START, |node| node.at);
         if text.starts_with("env:") {
             return Some(Database { url: self.secret(view, "url").unwrap_or_else(|| text.to_owned()) });
         }
@@ -338,7 +337,7 @@ impl Reader<'_, '_> {
         let text = view.text(key)?;
         let value = text.parse().ok();
         if value.is_none() {
-            let at = view.node(key).map_or(Spot::default(), |node| node.at);
+            let at = view.node(key).map_or(START, |node| node.at);
             self.faults.add(at, "E182", format!("{text:?} is not {wanted}"), "");
         }
         value
@@ -414,3 +413,6 @@ impl std::fmt::Debug for Database {
         f.debug_struct("Database").field("scheme", &self.url.split("://").next()).finish_non_exhaustive()
     }
 }
+
+/// Where a fault of a default is shown.
+const START: Spot = Spot { file: 0, line: 1, column: 1 };

@@ -8,7 +8,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -99,9 +98,9 @@ pub fn engine_schema() -> serde_json::Value {
     ivr::shape::schema("engine/v1: what the engine needs beside the lines", &table::ENGINE)
 }
 
-/// Every key of engine.yaml.
-pub fn engine_keys() -> BTreeSet<&'static str> {
-    ivr::shape::keys_of(&table::ENGINE)
+/// The tables of docs/configuration.md for engine.yaml.
+pub fn engine_reference() -> Vec<(String, Vec<String>)> {
+    ivr::shape::reference(&table::ENGINE)
 }
 
 fn faults(loaded: &Loaded, which: impl Fn(&Fault) -> bool) -> String {
