@@ -16,6 +16,6 @@ mod write;
 pub use call::{CallRow, LegRow, Origin, Quality};
 pub use error::HistoryError;
 pub use open::{OpenCall, close_lost, open, touch};
-pub use read::{Cursor, Filter, Page, find, list};
+pub use read::{Cursor, Filter, NotACursor, Page, find, list};
 pub use schema::migrate;
 pub use write::write;

@@ -1,6 +1,8 @@
 //! Reading calls back, newest first, a page at a time.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
 
 use base::{CallId, Cause, Name, PhoneNumber, Timestamp};
 use sqlx::any::AnyRow;
@@ -39,6 +41,32 @@ pub struct Cursor {
     pub started_at: i64,
     /// Tells calls of the same microsecond apart.
     pub id: CallId,
+}
+
+impl fmt::Display for Cursor {
+    /// Opaque to clients: its form on the wire.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:032x}", self.started_at as u64, self.id.as_u128())
+    }
+}
+
+/// A text that is no cursor of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor")]
+pub struct NotACursor;
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Self, NotACursor> {
+        if text.len() != 48 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(NotACursor);
+        }
+        let (started_at, id) = text.split_at(16);
+        let started_at = u64::from_str_radix(started_at, 16).map_err(|_| NotACursor)? as i64;
+        let id = u128::from_str_radix(id, 16).map_err(|_| NotACursor)?;
+        Ok(Self { started_at, id: CallId::from_u128(id) })
+    }
 }
 
 /// Some calls, newest first.

@@ -19,7 +19,10 @@ pub async fn write(conn: &mut AnyConnection, row: &CallRow, now: Timestamp) -> R
         for (n, leg) in (0..).zip(&row.legs) {
             insert_leg(conn, &id, n, leg).await?;
         }
-        outbox::put(conn, &format!("{id}:{CALL_ENDED}"), CALL_ENDED, &event(&id, row), now).await?;
+        // An imported call tells nobody: its customer knows.
+        if row.origin == Origin::Engine {
+            outbox::put(conn, &format!("{id}:{CALL_ENDED}"), CALL_ENDED, &event(&id, row), now).await?;
+        }
     }
     sqlx::query("DELETE FROM calls_open WHERE id = $1").bind(&id).execute(&mut *conn).await?;
     Ok(fresh)

@@ -267,13 +267,10 @@ fn talked(n: u128, started: &str) -> CallRow {
     }
 }
 
-/// Runs the story on a fresh database with history's tables in it.
+/// Runs the story on a fresh database of each kind, with history's tables in it.
 fn each_store(story: impl AsyncFn(&mut AnyConnection)) {
-    sqlx::any::install_default_drivers();
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display());
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-        let mut conn = AnyConnection::connect(&url).await.unwrap();
+    test_store::each_store(async |store| {
+        let mut conn = store.pool.acquire().await.unwrap();
         history::migrate(&mut conn).await.unwrap();
         story(&mut conn).await;
     });

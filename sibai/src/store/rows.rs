@@ -1,0 +1,167 @@
+//! From what the brain and the engines tell of a call to the row that history keeps.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use base::{Digit, LegId};
+use history::{CallRow, LegRow, OpenCall, Origin, Quality};
+use pbx::cdr::{CallRecord, LegRecord};
+
+/// The row of a call that is over. `qualities` holds what the engines told of its channels.
+pub fn call_row(record: &CallRecord, qualities: &HashMap<LegId, media::seam::Quality>) -> CallRow {
+    CallRow {
+        id: record.call,
+        origin: Origin::Engine,
+        line: record.line.clone(),
+        number: record.number.clone(),
+        dialled: record.dialled.clone(),
+        caller: record.caller.clone(),
+        internal: record.internal,
+        started: record.started,
+        answered_ms: record.answered_after.map(millis),
+        connected_ms: record.connected_after.map(millis),
+        lasted_ms: millis(record.lasted),
+        talked_ms: millis(record.talked),
+        waited_ms: millis(record.waited),
+        cause: Some(record.cause),
+        keys: record.keys.iter().copied().map(Digit::as_char).collect(),
+        menus: record.menus.clone(),
+        queue: record.queue.clone(),
+        seat: record.seat.clone(),
+        recording: record.recording,
+        consent: record.consent.as_str().to_owned(),
+        sip_call_id: record.sip_call_id.clone(),
+        legs: record.legs.iter().map(|leg| leg_row(leg, qualities.get(&leg.leg))).collect(),
+    }
+}
+
+/// What is known of a call that is up, from its record as it would stand if it ended now.
+pub fn open_call(record: &CallRecord) -> OpenCall {
+    OpenCall {
+        id: record.call,
+        line: record.line.clone(),
+        number: record.number.clone(),
+        dialled: record.dialled.clone(),
+        caller: record.caller.clone(),
+        internal: record.internal,
+        started: record.started,
+        answered_ms: record.answered_after.map(millis),
+        connected_ms: record.connected_after.map(millis),
+        queue: record.queue.clone(),
+        seat: record.seat.clone(),
+        recording: record.recording,
+        consent: record.consent.as_str().to_owned(),
+        sip_call_id: record.sip_call_id.clone(),
+    }
+}
+
+fn leg_row(leg: &LegRecord, quality: Option<&media::seam::Quality>) -> LegRow {
+    LegRow {
+        seat: leg.seat.clone(),
+        trunk: leg.trunk.clone(),
+        began_ms: millis(leg.began),
+        rang_ms: leg.rang.map(millis),
+        answered_ms: leg.answered.map(millis),
+        ended_ms: millis(leg.ended),
+        cause: leg.cause,
+        quality: quality.map(|quality| Quality {
+            received: count(quality.received),
+            lost: count(quality.lost),
+            jitter_ms: f64::from(quality.jitter_ms),
+            sent: count(quality.sent),
+            peer_loss: quality.peer_loss.map(f64::from),
+            round_trip_ms: quality.round_trip_ms.map(f64::from),
+        }),
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn count(packets: u64) -> i64 {
+    i64::try_from(packets).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::{CallId, Cause, PhoneNumber, RecordingId, Timestamp};
+    use pbx::cdr::Consent;
+
+    fn record() -> CallRecord {
+        CallRecord {
+            call: CallId::from_u128(7),
+            line: Some("huaning".into()),
+            number: PhoneNumber::normalise("4005550100"),
+            dialled: "+864005550100".into(),
+            caller: PhoneNumber::normalise("13800138000"),
+            internal: false,
+            started: Timestamp::UNIX_EPOCH,
+            answered_after: Some(Duration::from_micros(20_900)),
+            connected_after: Some(Duration::from_secs(9)),
+            lasted: Duration::from_secs(60),
+            talked: Duration::from_secs(51),
+            waited: Duration::from_secs(3),
+            cause: Cause::SeatHungUp,
+            keys: vec![Digit::from_char('2').unwrap(), Digit::from_char('*').unwrap()],
+            menus: vec!["main".into(), "repair".into()],
+            queue: Some("repair".into()),
+            seat: Some("li_na".into()),
+            recording: Some(RecordingId::from_u128(8)),
+            consent: Consent::NoticeGiven,
+            sip_call_id: "a@b".into(),
+            legs: vec![
+                leg(LegId::arrived(1), None, Cause::SeatHungUp),
+                leg(LegId::placed(1), Some("li_na".into()), Cause::SeatHungUp),
+                leg(LegId::placed(2), Some("wang".into()), Cause::AnsweredElsewhere),
+            ],
+        }
+    }
+
+    fn leg(leg: LegId, seat: Option<base::Name>, cause: Cause) -> LegRecord {
+        LegRecord {
+            leg,
+            seat,
+            trunk: leg.is_arrived().then(|| "local".into()),
+            began: Duration::from_secs(6),
+            rang: Some(Duration::from_millis(6_100)),
+            answered: None,
+            ended: Duration::from_secs(60),
+            cause,
+        }
+    }
+
+    #[test]
+    fn a_record_loses_nothing_on_its_way_to_the_row() {
+        let heard = media::seam::Quality {
+            received: 2_990,
+            lost: 10,
+            jitter_ms: 1.5,
+            sent: 3_000,
+            peer_loss: Some(0.25),
+            round_trip_ms: Some(30.0),
+            ..Default::default()
+        };
+        let row = call_row(&record(), &HashMap::from([(LegId::arrived(1), heard)]));
+        assert_eq!((row.answered_ms, row.connected_ms, row.lasted_ms), (Some(20), Some(9_000), 60_000));
+        assert_eq!((row.talked_ms, row.waited_ms), (51_000, 3_000));
+        assert_eq!(row.keys, "2*");
+        assert_eq!(row.consent, "notice_given");
+        assert_eq!(row.status(), "completed");
+        assert_eq!(row.legs.len(), 3);
+        assert_eq!(row.legs[0].trunk.as_deref(), Some("local"));
+        assert_eq!(row.legs[0].quality.map(|q| (q.lost, q.round_trip_ms)), Some((10, Some(30.0))));
+        assert_eq!(row.legs[1].quality, None, "the caller's quality is not the seat's");
+        assert_eq!(row.legs[2].cause, Cause::AnsweredElsewhere);
+    }
+
+    #[test]
+    fn every_word_for_consent_is_known_to_the_catalog() {
+        for consent in
+            [Consent::None, Consent::NoticeGiven, Consent::Explicit, Consent::Refused, Consent::Withdrawn]
+        {
+            assert_eq!(consent.as_str().parse::<recordings::Consent>().unwrap().as_str(), consent.as_str());
+        }
+    }
+}
