@@ -118,12 +118,6 @@ impl Guard {
         }
         draft
     }
-
-    /// How many nonces and sources are remembered.
-    #[cfg(test)]
-    pub(crate) fn held(&self) -> usize {
-        self.replays.len() + self.failures.sources.len()
-    }
 }
 
 /// The algorithms of a listener; an absent one means MD5, which every phone knows.

@@ -78,6 +78,11 @@ impl Endpoint {
         self.wire.load()
     }
 
+    /// How many contacts are registered.
+    pub fn bindings(&self) -> usize {
+        self.registrar.total()
+    }
+
     /// Moves one leg: takes it out, lets `step` eat its stage, and puts back what comes of it.
     fn step_leg(
         &mut self,

@@ -4,8 +4,6 @@
 //! ours and stays while it is refreshed, so that whoever rings it never holds a stale address.
 
 pub(crate) mod binding;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -167,6 +165,11 @@ impl Registrar {
             }
             self.add(&user, binding);
         }
+    }
+
+    /// How many bindings there are.
+    pub(crate) fn total(&self) -> usize {
+        self.owners.len()
     }
 
     pub(crate) fn deadline(&self) -> Option<Mono> {

@@ -1,1 +1,0 @@
-//! The registrar in stories.
