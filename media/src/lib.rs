@@ -12,4 +12,6 @@ pub mod seam;
 pub mod tone;
 
 pub use engine::Engine;
+pub use prompts::Prompts;
 pub use sdp::{Negotiation, SdpFault};
+pub use seam::{Command, Direction, Event, Port, Quality, Side, Sink, Stream, Tapped};

@@ -103,6 +103,21 @@ fn the_voice_band_stays_flat() {
 }
 
 #[test]
+fn resampling_moves_nothing_in_time_and_cuts_no_end() {
+    for rate in [11_025u32, 16_000, 44_100, 48_000] {
+        let mut samples = vec![0.0; rate as usize];
+        let place = rate as usize / 4;
+        samples[place] = 1.0;
+        *samples.last_mut().unwrap() = 1.0;
+        let converted = resample::to_8k(samples, rate).unwrap();
+        let loudest = (0..4000).max_by(|&a, &b| converted[a].abs().total_cmp(&converted[b].abs()));
+        assert!(loudest.unwrap().abs_diff(2000) <= 1, "{rate}: {loudest:?}");
+        let end = converted[7998..].iter().fold(0f32, |most, sample| most.max(sample.abs()));
+        assert!(converted.len() == 8000 && end > converted[2000].abs() / 2.0, "{rate}: {end}");
+    }
+}
+
+#[test]
 fn compressed_and_g711_files_are_read() {
     let files: [(&str, &[u8]); 5] = [
         ("mp3", include_bytes!("../../tests/data/tone-1k.mp3")),

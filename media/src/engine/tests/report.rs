@@ -72,6 +72,22 @@ fn a_sender_report_counts_and_keeps_the_clock_of_the_stream() {
 }
 
 #[test]
+fn who_hears_nothing_from_us_gets_a_receiver_report() {
+    let mut bed = Bed::new();
+    let mut phone = Phone::new(CALLER, "198.51.100.1:4000", Law::A);
+    phone.stream.direction = Direction::ReceiveOnly;
+    bed.agree(&phone);
+    bed.speak(&mut phone, &frame(1));
+    bed.pass(Duration::from_secs(20));
+    let silent = reports(&mut bed, CALLER);
+    assert!(silent.len() >= 3 && silent.iter().all(|(_, told)| told.sent.is_none()));
+    phone.stream.direction = Direction::Both;
+    bed.command(Command::Agree { leg: CALLER, stream: phone.stream.clone() });
+    bed.pass(Duration::from_secs(10));
+    assert!(reports(&mut bed, CALLER).last().unwrap().1.sent.is_some());
+}
+
+#[test]
 fn the_peers_report_gives_loss_jitter_and_round_trip() {
     let (mut bed, mut caller, _) = Bed::talking(Law::A);
     bed.speak(&mut caller, &frame(1));
