@@ -18,7 +18,7 @@ pub struct Plan {
     pub extensions: BTreeMap<Name, (Name, Name)>,
     /// Trunks by name.
     pub trunks: BTreeMap<Name, TrunkPlan>,
-    /// Prompt that a `confirm` seat hears (`press_to_accept`).
+    /// Bounds of the engine.
     pub limits: Limits,
 }
 

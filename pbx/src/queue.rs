@@ -55,6 +55,11 @@ impl Queues {
         self.waiting.get(queue).map_or(0, BTreeSet::len)
     }
 
+    /// How many wait in all queues together.
+    pub(crate) fn total(&self) -> usize {
+        self.waiting.values().map(BTreeSet::len).sum()
+    }
+
     /// Whether nobody waits anywhere.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.by_seat.is_empty()

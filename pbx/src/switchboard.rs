@@ -59,6 +59,11 @@ impl Switchboard {
             && self.floor.seats.held() == 0
     }
 
+    /// Callers that wait in queues, for the metrics.
+    pub fn waiting(&self) -> usize {
+        self.floor.queues.total()
+    }
+
     /// Callers of a line from INVITE to BYE.
     pub fn callers_of(&self, line: &Name) -> u32 {
         self.floor.lines.of(line)

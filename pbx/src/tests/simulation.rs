@@ -237,7 +237,7 @@ impl World {
                     self.input(&Input::Played { leg });
                 }
             }
-            Act::Says(input) => self.party_says(input),
+            Act::Says(input) => self.party_says(&input),
         }
     }
 
@@ -262,8 +262,8 @@ impl World {
     }
 
     /// A phone says something, if it still can.
-    fn party_says(&mut self, input: Input) {
-        let leg = match &input {
+    fn party_says(&mut self, input: &Input) {
+        let leg = match input {
             Input::Answered { leg }
             | Input::Ended { leg, .. }
             | Input::Progressed { leg, .. }
@@ -275,7 +275,7 @@ impl World {
         if phone.over || phone.mute {
             return;
         }
-        match &input {
+        match input {
             // One INVITE has one final response: 200, busy or decline.
             Input::Answered { .. } | Input::Ended { cause: Cause::Busy | Cause::Declined, .. }
                 if phone.answered =>
@@ -288,7 +288,7 @@ impl World {
             _ => {}
         }
         let ended = matches!(input, Input::Ended { .. });
-        self.input(&input);
+        self.input(input);
         if ended && leg.is_arrived() {
             let left = self.phones.iter().find(|(_, other)| other.caller == leg && !other.let_go);
             assert!(left.is_none(), "the caller is gone and {left:?} still rings");
