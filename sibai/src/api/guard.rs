@@ -11,6 +11,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base::CallId;
 use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
 
@@ -93,7 +94,10 @@ pub(crate) async fn admit(
     };
     match admitted {
         Ok(access) => {
-            let who = access.as_ref().map(|access| Who(format!("{}/{}", access.name, access.id)));
+            let who = access.as_ref().map(|access| Who {
+                name: format!("{}/{}", access.name, access.id),
+                reveals: access.allows(Scope::RevealNumbers),
+            });
             if let Some(access) = access {
                 request.extensions_mut().insert(access);
             }
@@ -161,12 +165,13 @@ pub(crate) async fn receive(
             .unwrap_or_else(|_| Problem::away("the request took too long").into_response()),
         Err(_) => Problem::away("too many requests at once").into_response(),
     };
-    let status = answered.status();
-    let who = answered.extensions().get::<Who>().map_or_else(|| "-".to_owned(), |who| who.0.clone());
-    // A path that is no route of ours may hold anything.
-    let known = answered.extensions().get::<Who>().is_some() || status.is_success();
-    let what = if known { path.as_str() } else { "-" };
-    tracing::info!(target: "sibai::api::access", request = id, ?peer, who, %method, what, status = status.as_u16());
+    let status = answered.status().as_u16();
+    let (who, reveals) = match answered.extensions().get::<Who>() {
+        Some(Who { name, reveals }) => (name.clone(), *reveals),
+        None => ("-".to_owned(), false),
+    };
+    let what = loggable(&path);
+    tracing::info!(target: "sibai::api::access", request = id, ?peer, who, reveals, %method, what, status);
     let mut response = dressed(answered, &id);
     if let Ok(value) = HeaderValue::try_from(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -175,9 +180,23 @@ pub(crate) async fn receive(
     response
 }
 
-/// Whose token it was, for the access log.
+/// Whose token it was, and whether it sees numbers whole: for the access log.
 #[derive(Clone)]
-struct Who(String);
+struct Who {
+    name: String,
+    reveals: bool,
+}
+
+/// A path as the log may hold it: words and ids of ours; whatever else stands in it may be a number.
+fn loggable(path: &str) -> String {
+    let ours = |part: &str| {
+        part == "v1"
+            || part.parse::<CallId>().is_ok()
+            || part.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.'))
+    };
+    let parts = path.split('/').take(MOST_PARTS).map(|part| if ours(part) && part.len() <= 36 { part } else { "?" });
+    parts.collect::<Vec<_>>().join("/")
+}
 
 fn dressed(mut response: Response, id: &str) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -203,7 +222,42 @@ const NO_SNIFF: (HeaderName, HeaderValue) =
 const NO_TOKEN: &str = "Bearer realm=\"sibai\"";
 const WRONG_TOKEN: &str = "Bearer realm=\"sibai\", error=\"invalid_token\"";
 const REQUEST: usize = 12;
+/// `/v1/recordings/ID/audio` has five.
+const MOST_PARTS: usize = 6;
 /// The slowest question is a page of 500 rows; a stream of audio begins far earlier.
 const LONGEST: Duration = Duration::from_secs(30);
 /// Requests that are worked on at once; a client with more to ask has to wait its turn.
 pub(crate) const ROOM: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_in_a_path_does_not_reach_the_log() {
+        let id = "0199d5a3-7c00-7000-8000-000000000001";
+        let path = format!("/v1/recordings/{id}/audio");
+        assert_eq!(loggable(&path), path);
+        assert_eq!(loggable("/openapi.json"), "/openapi.json");
+        assert_eq!(loggable("/v1/recordings/13800138000"), "/v1/recordings/?");
+        assert_eq!(loggable("/%2e%2e/etc/passwd\n"), "/?/etc/?");
+        assert_eq!(loggable(&"/a".repeat(50)), "/a/a/a/a/a");
+    }
+
+    #[test]
+    fn a_rule_that_is_not_understood_closes() {
+        let rule = |text: &str| rule(&serde_json::from_str(text).unwrap());
+        assert_eq!(rule("[]"), Rule::Open);
+        assert_eq!(rule("[{}]"), Rule::Open);
+        assert_eq!(rule(r#"[{"bearer": ["read_calls"]}]"#), Rule::Needs(vec![Scope::ReadCalls]));
+        for odd in [
+            "null",
+            r#"[{"bearer": []}]"#,
+            r#"[{"bearer": ["all"]}]"#,
+            r#"[{"oidc": ["read_calls"]}]"#,
+            r#"[{"bearer": ["read_calls"]}, {}]"#,
+        ] {
+            assert_eq!(rule(odd), Rule::Closed, "{odd}");
+        }
+    }
+}

@@ -34,9 +34,9 @@ fn owned_twice(lines: &[ReadLine], faults: &mut Vec<Fault>) {
     let mut extensions: BTreeMap<String, &Name> = BTreeMap::new();
     for line in lines {
         let mut noted = Faults::new(&line.files);
-        for item in line.checked.tree.child("numbers").map(Node::items).unwrap_or(&[]) {
+        for item in line.checked.tree.items_of("numbers") {
             let own = item.child("number").into_iter();
-            for node in own.chain(item.child("arrives_as").map(Node::items).unwrap_or(&[])) {
+            for node in own.chain(item.items_of("arrives_as")) {
                 let Some(number) = node.text().and_then(phone) else { continue };
                 let owner = *numbers.entry(number).or_insert(&line.id);
                 if *owner != line.id {
@@ -46,7 +46,7 @@ fn owned_twice(lines: &[ReadLine], faults: &mut Vec<Fault>) {
                 }
             }
         }
-        for seat in line.checked.tree.child("seats").map(Node::entries).unwrap_or(&[]) {
+        for seat in line.checked.tree.entries_of("seats") {
             let Some(node) = seat.value.child("ext") else { continue };
             let Some(ext) = node.text() else { continue };
             let owner = *extensions.entry(ext.to_owned()).or_insert(&line.id);
@@ -66,7 +66,7 @@ fn outside_seats(engine: &Engine, lines: &[ReadLine], faults: &mut Vec<Fault>) {
     }
     for line in lines {
         let mut noted = Faults::new(&line.files);
-        for seat in line.checked.tree.child("seats").map(Node::entries).unwrap_or(&[]) {
+        for seat in line.checked.tree.entries_of("seats") {
             if let Some(node) = seat.value.child("phone") {
                 let message =
                     format!("{} is an outside phone, and no trunk has a host and a caller_id", seat.key);
@@ -83,9 +83,7 @@ fn caller_ids(tree: &Node, lines: &[ReadLine], faults: &mut Faults<'_>) {
         return;
     }
     let owned = || lines.iter().filter_map(|line| line.checked.line.as_ref()).flat_map(|line| &line.numbers);
-    for node in
-        tree.child("trunks").map(Node::items).unwrap_or(&[]).iter().filter_map(|item| item.child("caller_id"))
-    {
+    for node in tree.items_of("trunks").iter().filter_map(|item| item.child("caller_id")) {
         let Some(number) = node.text().and_then(phone) else { continue };
         let may_call_out = owned().any(|own| own.number == number && own.may_call_out);
         if number.is_access_number() && !may_call_out {

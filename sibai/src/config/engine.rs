@@ -148,7 +148,7 @@ impl Reader<'_, '_> {
         let sip = self.sip(file.part("sip", &table::SIP));
         let limits = limits(file.part("limits", &table::LIMITS));
         let rtp = self.rtp(file.part("rtp", &table::RTP), limits);
-        let trunks = self.trunks(file.node("trunks").map(Node::items).unwrap_or(&[]));
+        let trunks = self.trunks(file.items("trunks"));
         let database = self.database(file.part("database", &table::DATABASE));
         let recordings = file.part("recordings", &table::RECORDINGS);
         let recordings = recordings
@@ -200,7 +200,7 @@ impl Reader<'_, '_> {
     /// Two sockets cannot be bound to one address.
     fn unique(&mut self, list: Option<&Node>) {
         let mut seen = BTreeSet::new();
-        for node in list.map(Node::items).unwrap_or(&[]) {
+        for node in list.map_or(&[][..], Node::items) {
             let on = node.child("on").unwrap_or(node);
             if let Some(text) = on.text()
                 && !text.ends_with(":0")
@@ -267,7 +267,7 @@ impl Reader<'_, '_> {
         if allow_from.is_empty() {
             match host.as_deref().map(own_address) {
                 None => {
-                    self.faults.add(node.at, "E013", "a trunk lacks `host` or `allow_from`", "who is it?")
+                    self.faults.add(node.at, "E013", "a trunk lacks `host` or `allow_from`", "who is it?");
                 }
                 Some(Some(own)) => allow_from.push(own),
                 Some(None) => {
@@ -344,7 +344,7 @@ impl Reader<'_, '_> {
     }
 
     fn each<T: std::str::FromStr>(&mut self, view: View<'_>, key: &str, wanted: &str) -> Vec<T> {
-        for node in view.node(key).map(Node::items).unwrap_or(&[]) {
+        for node in view.items(key) {
             if let Some(text) = node.text()
                 && text.parse::<T>().is_err()
             {

@@ -43,7 +43,7 @@ impl Folder {
 
     /// The names of the folders in a folder, sorted; none when it does not exist.
     pub(super) fn folders(&self, path: &str) -> io::Result<Vec<String>> {
-        self.names(path, |place| place.is_dir(), true)
+        self.names(path, Path::is_dir, true)
     }
 
     /// The names of the files in a folder, sorted.

@@ -179,11 +179,11 @@ fn line(folder: &Folder, name: &str, today: Date, faults: &mut Vec<Fault>) -> Op
         Ok(names) => {
             for file in names.iter().filter(|file| !file.starts_with('.')) {
                 let file_path = format!("{path}/{file}");
-                if file.ends_with(".yml") {
+                if has_ending(file, "yml") {
                     let message = format!("{file} would not be read");
                     let proposal = Some("call it .yaml".to_owned());
                     faults.push(Fault::of_file(file_path.as_str().into(), "E001", message, proposal));
-                } else if file.ends_with(".yaml") && !file.ends_with(".test.yaml") {
+                } else if has_ending(file, "yaml") && !file.to_lowercase().ends_with(".test.yaml") {
                     files.extend(source(folder, &file_path, faults));
                 }
             }
@@ -219,6 +219,10 @@ fn source(folder: &Folder, path: &str, faults: &mut Vec<Fault>) -> Option<Source
             None
         }
     }
+}
+
+fn has_ending(file: &str, ending: &str) -> bool {
+    Path::new(file).extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
 fn variable(name: &str) -> Option<String> {

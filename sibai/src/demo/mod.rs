@@ -75,6 +75,8 @@ impl Cast {
             let sockets = Sockets::free(LOOPBACK, 1).context("ports for a seat")?;
             let mut setup = sockets.setup(&extension.user, sibai)?;
             setup.password = Some(password.clone());
+            // Two phones with one seed would use the same Call-ID.
+            setup.seed = 10 + seats.len() as u64;
             seats.push((extension.seat.to_string(), live::run(Phone::new(setup), sockets)?));
         }
         if seats.len() != SEATS.len() {

@@ -1,7 +1,7 @@
 //! What the demo checks: the record, the two channels, the rule, the file over the API, the judges.
 
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -27,11 +27,12 @@ pub(super) fn check(process: &Process, data: &Path, done: Done, cast: Cast) -> a
     show_record(&done, &row);
     let audio = format!("/v1/recordings/{recording}/audio?channels=2");
     let wav = http::fetch(process.api(), token, &audio)?;
-    let file = row["file"].as_str().context("the recording has no file")?;
-    let stored = std::fs::read(recordings_folder(data, process).join(file)).context("the file of the recording")?;
+    let folder = data.join(process.recordings_folder());
+    let file = find(&folder, &format!("{recording}.wav")).context("the recording has no file")?;
+    let stored = std::fs::read(&file)?;
     ensure!(stored == wav, "the API gave other bytes than the file has");
     channels(&wav, &done)?;
-    show_recording(process, data, &row, file, token, &audio, wav.len())
+    show_recording(process, &row, &file, token, &audio, wav.len())
 }
 
 /// The phones read every message and packet with rsip and rtp-rs: nothing may have been wrong.
@@ -88,7 +89,7 @@ fn show_record(done: &Done, row: &Value) {
     let seconds = |span: Option<Duration>| span.map_or_else(|| "-".to_owned(), |s| format!("{:.2} s", s.as_secs_f64()));
     let keys: String = record.keys.iter().map(ToString::to_string).collect();
     println!("\nCall record {}", record.call);
-    println!("  caller    {}   called {}", row["caller"].as_str().unwrap_or("-"), row["number"].as_str().unwrap_or("-"));
+    println!("  caller    {}   called {}", base::pii::masked(row["caller"].as_str().unwrap_or("-")), row["number"].as_str().unwrap_or("-"));
     println!("  keys      {keys}   queue {}   seat {}", word(record.queue.as_ref()), word(record.seat.as_ref()));
     println!(
         "  answered  {} after the INVITE, connected {}, talked {}",
@@ -113,21 +114,20 @@ fn show_record(done: &Done, row: &Value) {
 
 fn show_recording(
     process: &Process,
-    data: &Path,
     row: &Value,
-    file: &str,
+    file: &Path,
     token: &str,
     audio: &str,
     bytes: usize,
 ) -> anyhow::Result<()> {
-    let due = row["delete_after"].as_str().context("the recording has no day of deletion")?;
+    let due = row["retention"]["delete_after"].as_str().context("the recording has no day of deletion")?;
     let due: jiff::Timestamp = due.parse().context("delete_after")?;
     let zone = TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::UTC);
-    println!("  file      {}", recordings_folder(data, process).join(file).display());
+    println!("  file      {}", file.display());
     println!(
         "  kept      by the rule {:?} ({}), deleted after {}",
-        row["rule"].as_str().unwrap_or_default(),
-        row["keep"].as_str().unwrap_or_default(),
+        row["retention"]["rule"].as_str().unwrap_or_default(),
+        row["retention"]["keep"].as_str().unwrap_or_default(),
         due.to_zoned(zone).date()
     );
     println!("  fetched   {bytes} bytes over the API, the same as in the file, by");
@@ -136,8 +136,12 @@ fn show_recording(
     Ok(())
 }
 
-fn recordings_folder(data: &Path, process: &Process) -> std::path::PathBuf {
-    data.join(process.recordings_folder())
+/// The file of that name below the folder; files lie by year, month and day.
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    std::fs::read_dir(folder).ok()?.flatten().find_map(|entry| {
+        let path = entry.path();
+        if path.is_dir() { find(&path, name) } else { (entry.file_name() == name).then_some(path) }
+    })
 }
 
 fn word(name: Option<&base::Name>) -> &str {

@@ -127,7 +127,7 @@ impl Control {
     fn gauge(&self) {
         self.metrics.sip_transactions.set(self.node.sip().transactions() as i64);
         self.metrics.registrations.set(self.node.sip().bindings() as i64);
-        self.metrics.queue_waiting.set(i64::from(self.node.brain().waiting()));
+        self.metrics.queue_waiting.set(self.node.brain().waiting() as i64);
     }
 
     fn take(&mut self, input: Input) {

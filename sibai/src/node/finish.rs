@@ -28,12 +28,12 @@ pub(super) struct Finishing {
 
 impl Finishing {
     /// This leg's channel was told to close; its quality will come.
-    pub fn expect(&mut self, leg: LegId) {
+    pub(super) fn expect(&mut self, leg: LegId) {
         self.closing.insert(leg);
     }
 
     /// A channel reported.
-    pub fn closed(&mut self, leg: LegId, quality: Quality, out: &mut VecDeque<Output>) {
+    pub(super) fn closed(&mut self, leg: LegId, quality: Quality, out: &mut VecDeque<Output>) {
         if !self.closing.remove(&leg) {
             return;
         }
@@ -51,7 +51,7 @@ impl Finishing {
     }
 
     /// The brain is done with a call.
-    pub fn finish(&mut self, now: Now, record: Box<CallRecord>, out: &mut VecDeque<Output>) {
+    pub(super) fn finish(&mut self, now: Now, record: Box<CallRecord>, out: &mut VecDeque<Output>) {
         if record.legs.iter().any(|leg| self.closing.contains(&leg.leg)) {
             self.waiting.push((now.mono + PATIENCE, record));
         } else {
@@ -60,7 +60,7 @@ impl Finishing {
     }
 
     /// A worker that does not report costs the call its figures, never its record.
-    pub fn expire(&mut self, now: Now, out: &mut VecDeque<Output>) {
+    pub(super) fn expire(&mut self, now: Now, out: &mut VecDeque<Output>) {
         let (due, waiting) =
             std::mem::take(&mut self.waiting).into_iter().partition(|(deadline, _)| *deadline <= now.mono);
         self.waiting = waiting;
@@ -72,7 +72,7 @@ impl Finishing {
         }
     }
 
-    pub fn deadline(&self) -> Option<Mono> {
+    pub(super) fn deadline(&self) -> Option<Mono> {
         self.waiting.iter().map(|(deadline, _)| *deadline).min()
     }
 

@@ -307,7 +307,6 @@ impl Parts {
         let background = tasks::Background {
             store: store.clone(),
             folder,
-            policies,
             clock,
             metrics: Arc::clone(&metrics),
             ready: Arc::clone(&ready),

@@ -48,7 +48,6 @@ pub(super) async fn recover(
 pub(super) struct Background {
     pub store: Store,
     pub folder: PathBuf,
-    pub policies: Arc<BTreeMap<Name, Policy>>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub ready: Arc<AtomicBool>,
@@ -60,7 +59,7 @@ pub(super) struct Background {
 
 impl Background {
     /// Starts them; they end with the runtime.
-    pub fn start(
+    pub(super) fn start(
         self,
         runtime: &Runtime,
         api: std::net::TcpListener,
