@@ -5,6 +5,7 @@ mod seat;
 mod serve;
 mod token;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -153,7 +154,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
 fn log_to_stderr(form: LogForm, usual: &str) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
     // A second attempt in one process (tests) finds the first one's; that is as good.
     let _ = match form {
         LogForm::Text => log.try_init(),

@@ -79,7 +79,7 @@ impl Process {
         let api = bind_api(&engine, options.free_ports)?;
         let lock = lock(&options.data)?;
         let folder = options.data.join(&engine.recordings.folder);
-        std::fs::create_dir_all(&folder)
+        private_folder(&folder)
             .with_context(|| format!("the recordings folder {} cannot be made", folder.display()))?;
         let runtime = runtime()?;
         let policies: Arc<BTreeMap<_, _>> =
@@ -398,7 +398,7 @@ fn bind_api(engine: &Engine, free_ports: bool) -> anyhow::Result<std::net::TcpLi
 
 /// Two processes in one data folder would finish each other's recordings.
 fn lock(data: &std::path::Path) -> anyhow::Result<std::fs::File> {
-    std::fs::create_dir_all(data)
+    private_folder(data)
         .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
     let path = data.join("lock");
     let file = std::fs::File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
@@ -406,6 +406,12 @@ fn lock(data: &std::path::Path) -> anyhow::Result<std::fs::File> {
         Ok(()) => Ok(file),
         Err(_) => bail!("another sibai works in the data folder {}", data.display()),
     }
+}
+
+/// Voices and numbers are personal data: nobody else on the machine reads them.
+fn private_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
