@@ -187,7 +187,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "YAML 语法错误 YAML syntax",
         "The file is not YAML: a tab, a colon inside unquoted text, a missing quote.",
     ),
-    ("E003", "超出限制 too large", "Nested deeper than 32 levels or more than 100,000 values."),
+    (
+        "E003",
+        "超出限制 too large",
+        "Nested deeper than 32 levels, more than 100,000 values, or 1,000 entries in a section.",
+    ),
     (
         "E004",
         "不接受的 YAML 特性 YAML feature not accepted",

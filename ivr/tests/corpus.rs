@@ -3,6 +3,7 @@
 
 use ivr::{Checked, Severity, SourceFile, check};
 use jiff::civil::{Date, date};
+use proptest::prelude::*;
 
 /// A sound line; every case below changes one thing.
 const SOUND: &str = r##"format: line/v1
@@ -373,8 +374,80 @@ fn files_are_bounded() {
     assert_eq!(codes(format!("{SOUND}# {}\n", "x".repeat(1 << 20))), ["E001"]);
     assert_eq!(codes(format!("format: line/v1\nline: {}", "[".repeat(20_000))), ["E003"]);
     assert_eq!(codes(format!("format: line/v1\nline: [{}]", "1,".repeat(120_000))), ["E003"]);
-    let many = codes(format!("{SOUND}{}", (0..2000).map(|n| format!("key_{n}: 1\n")).collect::<String>()));
+    let many =
+        codes(format!("{SOUND}{}", (0..2000).map(|n| format!("key_{n}: 1\n")).collect::<Vec<_>>().concat()));
     assert_eq!((many.len(), many.last()), (501, Some(&"E009")));
+    let menus: Vec<String> = (0..1001).map(|n| format!("  m{n}: {{}}\n")).collect();
+    assert_eq!(
+        codes(SOUND.replace("lists:\n", &format!("lists:\n{}", menus.concat()))).last(),
+        Some(&"E003")
+    );
     assert_eq!(codes(String::new()), ["E010"]);
     assert_eq!(codes("- a\n".to_owned()), ["E014"]);
+}
+
+/// What people do to a file: lines lost, doubled, moved; characters lost or put in.
+#[derive(Clone, Debug)]
+enum Slip {
+    Lose(usize),
+    Double(usize),
+    Swap(usize, usize),
+    Indent(usize),
+    Put(usize, char),
+    Cut(usize),
+}
+
+fn slip() -> impl Strategy<Value = Slip> {
+    let characters = "：“”# *&!|>%@`'\"{}[],:-?\t\\\u{0}\u{3000}0a华".chars().collect::<Vec<_>>();
+    let place = 0usize..5000;
+    prop_oneof![
+        place.clone().prop_map(Slip::Lose),
+        place.clone().prop_map(Slip::Double),
+        (place.clone(), place.clone()).prop_map(|(a, b)| Slip::Swap(a, b)),
+        place.clone().prop_map(Slip::Indent),
+        (place.clone(), prop::sample::select(characters)).prop_map(|(at, c)| Slip::Put(at, c)),
+        place.prop_map(Slip::Cut),
+    ]
+}
+
+fn slipped(text: &str, slip: &Slip) -> String {
+    let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    let count = lines.len();
+    let mut chars: Vec<char> = text.chars().collect();
+    match *slip {
+        Slip::Lose(at) => drop(lines.remove(at % count)),
+        Slip::Double(at) => lines.insert(at % count, lines[at % count].clone()),
+        Slip::Swap(a, b) => lines.swap(a % count, b % count),
+        Slip::Indent(at) => lines[at % count].insert(0, ' '),
+        Slip::Put(at, c) => chars.insert(at % (chars.len() + 1), c),
+        Slip::Cut(at) => drop(chars.remove(at % chars.len().max(1))),
+    }
+    match slip {
+        Slip::Put(..) | Slip::Cut(_) => chars.into_iter().collect(),
+        _ => lines.join("\n"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_slips_the_answer_is_a_line_or_faults_inside_the_file(slips in prop::collection::vec(slip(), 1..4)) {
+        let text = slips.iter().fold(SOUND.to_owned(), |text, slip| slipped(&text, slip));
+        let checked = checked(&text);
+        let errors = checked.faults.iter().any(ivr::Fault::is_error);
+        prop_assert_eq!(checked.line.is_some(), !errors);
+        let lines = text.split('\n').count() as u32;
+        for fault in &checked.faults {
+            prop_assert!((1..=lines).contains(&fault.place.line), "{fault}");
+            prop_assert!(fault.place.column >= 1, "{fault}");
+        }
+    }
+
+    #[test]
+    fn no_text_at_all_brings_the_checker_down(text in "(\\PC|[ \n\t:#*&{}\\[\\],'\"-]){0,200}") {
+        let alone = checked(&text);
+        let behind = checked(&format!("format: line/v1\n{text}"));
+        prop_assert!(alone.line.is_none() && behind.line.is_none());
+    }
 }

@@ -39,10 +39,10 @@ impl Draft {
             when_full: reader
                 .noting("line/when_full", &mut broken, |reader| reader.steps(head.node("when_full"))),
             start: head.name("start").unwrap_or_else(|| "".into()),
-            numbers: file.node("numbers").map(Node::items).unwrap_or(&[]).iter().filter_map(number).collect(),
+            numbers: file.items("numbers").iter().filter_map(number).collect(),
             prompts: section(root, "prompts", prompt),
             calendars: section(root, "calendars", calendar),
-            hours: section(root, "hours", hours),
+            hours: section(root, "hours", |view| Some(hours(view))),
             lists: section(root, "lists", |view| Some(CallerList { numbers: phones(view, "numbers") })),
             seats: section(root, "seats", seat),
             queues: reader.all(root, "queues", &mut broken, |reader, entry| reader.queue(&entry.value)),
@@ -86,7 +86,7 @@ impl Reader<'_> {
         read: impl Fn(&mut Self, &Entry) -> Option<T>,
     ) -> BTreeMap<Name, T> {
         let mut all = BTreeMap::new();
-        for entry in root.child(section).map(Node::entries).unwrap_or(&[]) {
+        for entry in root.entries_of(section) {
             let what = format!("{section}/{}", entry.key);
             match self.noting(&what, broken, |reader| read(reader, entry)) {
                 Some(value) => drop(all.insert(Name::from(entry.key.as_str()), value)),
@@ -157,7 +157,7 @@ impl Reader<'_> {
     fn menu(&mut self, node: &Node) -> Option<Menu> {
         let view = View::new(Some(node), &table::MENU);
         let mut keys = BTreeMap::new();
-        for entry in view.node("keys").map(Node::entries).unwrap_or(&[]) {
+        for entry in view.entries("keys") {
             match (shape::digit(&entry.key), self.key_action(&entry.value)) {
                 (Some(digit), Some(action)) => drop(keys.insert(digit, action)),
                 _ => self.broken = true,
@@ -245,7 +245,7 @@ fn ring(view: View<'_>) -> Option<Ring> {
 
 fn section<T>(root: &Node, section: &str, read: impl Fn(View<'_>) -> Option<T>) -> BTreeMap<Name, T> {
     let shape = part(&table::LINE_FILE, section);
-    let entries = root.child(section).map(Node::entries).unwrap_or(&[]);
+    let entries = root.entries_of(section);
     let read =
         |entry: &Entry| Some((Name::from(entry.key.as_str()), read(View::new(Some(&entry.value), shape))?));
     entries.iter().filter_map(read).collect()
@@ -288,7 +288,7 @@ fn prompt(view: View<'_>) -> Option<PromptFile> {
 fn calendar(view: View<'_>) -> Option<Calendar> {
     let covers = view.texts("covers");
     let [from, to] = covers[..] else { return None };
-    let items = |key| view.node(key).map(Node::items).unwrap_or(&[]).iter();
+    let items = |key| view.items(key).iter();
     let holiday = |node| {
         let view = View::new(Some(node), &table::HOLIDAY);
         Some(Holiday { name: view.text("name")?.to_owned(), from: view.date("from")?, to: view.date("to")? })
@@ -304,7 +304,7 @@ fn calendar(view: View<'_>) -> Option<Calendar> {
     })
 }
 
-fn hours(view: View<'_>) -> Option<Hours> {
+fn hours(view: View<'_>) -> Hours {
     let mut week: [Vec<TimeRange>; 7] = Default::default();
     for entry in view.all() {
         for day in table::days(&entry.key).unwrap_or_default() {
@@ -323,9 +323,8 @@ fn hours(view: View<'_>) -> Option<Hours> {
         let hours = view.node("hours").map(shape::ranges)?;
         Some((view.date("date")?, SpecialDay { hours, reason: view.text("reason").map(str::to_owned) }))
     };
-    let special_days =
-        view.node("special_days").map(Node::items).unwrap_or(&[]).iter().filter_map(special).collect();
-    Some(Hours { calendar: view.name("calendar"), week, holidays, special_days })
+    let special_days = view.items("special_days").iter().filter_map(special).collect();
+    Hours { calendar: view.name("calendar"), week, holidays, special_days }
 }
 
 fn seat(view: View<'_>) -> Option<Seat> {
@@ -362,7 +361,7 @@ fn retention(view: View<'_>) -> Retention {
     Retention {
         keep: view.period("keep").unwrap_or(Period::Days(30)),
         longest_without_consent: view.period("longest_without_consent").unwrap_or(Period::Months(6)),
-        rules: view.node("rules").map(Node::items).unwrap_or(&[]).iter().filter_map(rule).collect(),
+        rules: view.items("rules").iter().filter_map(rule).collect(),
     }
 }
 

@@ -37,6 +37,9 @@ pub fn check(line_id: Name, files: &[SourceFile], exists: &dyn Fn(&str) -> bool,
     let (root, damaged) = merge(files, &mut faults);
     let declared = declared(&root);
     shape::check(&root, &Kind::Struct(&LINE_FILE), &declared, damaged, &mut faults);
+    if faults.has("E003") {
+        return Checked { line: None, faults: faults.finish(), tree: root };
+    }
     let mut draft = draft::Draft::read(line_id, &root, files);
     rules::check(&root, &draft.line, &rules::World { exists, today, damaged }, &mut faults);
     if !damaged {

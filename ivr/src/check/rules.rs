@@ -86,9 +86,9 @@ fn stays_inside(path: &str) -> bool {
 
 fn numbers(root: &Node, faults: &mut Faults<'_>) {
     let mut owned: BTreeMap<String, u32> = BTreeMap::new();
-    for item in root.child("numbers").map(Node::items).unwrap_or(&[]) {
+    for item in root.items_of("numbers") {
         let own = item.child("number").into_iter();
-        for node in own.chain(item.child("arrives_as").map(Node::items).unwrap_or(&[])) {
+        for node in own.chain(item.items_of("arrives_as")) {
             let Some(number) = node.text().and_then(shape::phone) else { continue };
             if let Some(first) = owned.insert(number.as_str().to_owned(), node.at.line) {
                 let message = format!("{} stands in line {first} already", node.text().unwrap_or_default());
@@ -119,10 +119,10 @@ fn seats(root: &Node, line: &Line, world: &World<'_>, faults: &mut Faults<'_>) {
 fn reach(seat: &Node, at: Spot, line: &Line, world: &World<'_>, faults: &mut Faults<'_>) {
     match (seat.child("ext"), seat.child("phone")) {
         (Some(_), Some(phone)) => {
-            faults.add(phone.at, "E015", "a seat with ext and phone", "keep one of them")
+            faults.add(phone.at, "E015", "a seat with ext and phone", "keep one of them");
         }
         (None, None) if !world.damaged => {
-            faults.add(at, "E013", "a seat lacks `ext` or `phone`", "how is it reached?")
+            faults.add(at, "E013", "a seat lacks `ext` or `phone`", "how is it reached?");
         }
         (Some(_), None) => {
             if let Some(confirm) = seat.child("confirm") {
@@ -186,7 +186,7 @@ fn hours(entry: &Entry, faults: &mut Faults<'_>) {
 /// Reports items of a list that have the same text under a key.
 fn once(list: Option<&Node>, key: &str, faults: &mut Faults<'_>) {
     let mut seen = BTreeSet::new();
-    for node in list.map(Node::items).unwrap_or(&[]).iter().filter_map(|item| item.child(key)) {
+    for node in list.map_or(&[][..], Node::items).iter().filter_map(|item| item.child(key)) {
         if let Some(text) = node.text()
             && !seen.insert(text)
         {
@@ -202,7 +202,7 @@ fn calendar_rules(node: &Node, at: Spot, calendar: &Calendar, today: Date, fault
         return faults.add(covers, "E018", "the calendar ends before it begins", "first day, then last day");
     }
     ends(covers, last, first, today, faults);
-    for item in node.child("holidays").map(Node::items).unwrap_or(&[]) {
+    for item in node.items_of("holidays") {
         let day = |key| item.child(key).and_then(Node::text).and_then(shape::date);
         let (Some(from), Some(to)) = (day("from"), day("to")) else { continue };
         let end = item.child("to").map_or(item.at, |node| node.at);
@@ -217,9 +217,7 @@ fn calendar_rules(node: &Node, at: Spot, calendar: &Calendar, today: Date, fault
             faults.add(end, "E018", "the holiday lies outside what the calendar covers", "widen covers");
         }
     }
-    for node in
-        node.child("workdays").map(Node::items).unwrap_or(&[]).iter().filter_map(|item| item.child("date"))
-    {
+    for node in node.items_of("workdays").iter().filter_map(|item| item.child("date")) {
         let Some(day) = node.text().and_then(shape::date) else { continue };
         if calendar.is_holiday(day) {
             faults.add(node.at, "E170", format!("{day} is a holiday too"), "a day is one or the other");
@@ -247,7 +245,7 @@ fn retention(root: &Node, line: &Line, faults: &mut Faults<'_>) {
         let message = format!("keep {} > longest_without_consent {longest}", line.retention.keep);
         faults.add(keep.at, "E151", message, "keep less, or ask for explicit consent in a rule");
     }
-    for rule in section.child("rules").map(Node::items).unwrap_or(&[]) {
+    for rule in section.items_of("rules") {
         let Some(node) = rule.child("keep") else { continue };
         let Some(keep) = node.text().and_then(shape::period) else { continue };
         let consent = rule.child("when").and_then(|when| when.child("consent")).and_then(Node::text);
@@ -286,7 +284,7 @@ fn days_in(months: u32, least: bool) -> u32 {
 }
 
 fn section<'n>(root: &'n Node, name: &str) -> &'n [Entry] {
-    root.child(name).map(Node::entries).unwrap_or(&[])
+    root.entries_of(name)
 }
 
 /// What an outside phone with a confirm key hears (line-language 5.8, rule 6).

@@ -44,14 +44,14 @@ pub(super) fn every_step<'l>(line: &'l Line, look: &mut impl FnMut(&'l Step)) {
     each(&line.when_full, look);
     line.flows.values().for_each(|steps| each(steps, look));
     for queue in line.queues.values() {
-        [&queue.when_no_seats, &queue.when_full, &queue.when_timed_out]
-            .into_iter()
-            .for_each(|steps| each(steps, look));
+        for steps in [&queue.when_no_seats, &queue.when_full, &queue.when_timed_out] {
+            each(steps, look);
+        }
     }
     for menu in line.menus.values() {
-        [&menu.no_input, &menu.wrong_key, &menu.when_exhausted]
-            .into_iter()
-            .for_each(|steps| each(steps, look));
+        for steps in [&menu.no_input, &menu.wrong_key, &menu.when_exhausted] {
+            each(steps, look);
+        }
         for action in menu.keys.values() {
             if let KeyAction::Steps(steps) = action {
                 each(steps, look);
@@ -147,7 +147,9 @@ impl Walk<'_, '_> {
         for steps in [&menu.no_input, &menu.wrong_key, &menu.when_exhausted] {
             let after = self.steps(steps, BTreeSet::from([state]), depth);
             // The question is asked again, perhaps after a notice.
-            after.into_iter().for_each(|state| self.go(Stop::Menu(name.clone()), state, depth - 1));
+            for state in after {
+                self.go(Stop::Menu(name.clone()), state, depth - 1);
+            }
         }
     }
 
@@ -275,7 +277,7 @@ fn when_full(line: &Line, faults: &mut Faults<'_>) {
 
 fn unreachable(root: &Node, reached: &BTreeSet<String>, faults: &mut Faults<'_>) {
     for section in ["flows", "menus", "queues"] {
-        for entry in root.child(section).map(Node::entries).unwrap_or(&[]) {
+        for entry in root.entries_of(section) {
             if !reached.contains(&format!("{section}/{}", entry.key)) {
                 let message = format!("no call reaches {} of {section}", entry.key);
                 faults.add(entry.at, "W132", message, "lead to it, or remove it");
@@ -291,7 +293,7 @@ fn unasked_hours(root: &Node, line: &Line, faults: &mut Faults<'_>) {
             asked.insert(hours.as_str());
         }
     });
-    for entry in root.child("hours").map(Node::entries).unwrap_or(&[]) {
+    for entry in root.entries_of("hours") {
         if !asked.contains(entry.key.as_str()) {
             let message = format!("no step asks about {}", entry.key);
             faults.add(entry.at, "W136", message, format!("write if: {{ closed: {} }}", entry.key));
@@ -327,7 +329,9 @@ fn question<'l>(asked: &'l Predicate, step: &'l Step, look: &mut impl FnMut(&'l 
     look(asked, step);
     match asked {
         Predicate::All(parts) | Predicate::Any(parts) => {
-            parts.iter().for_each(|part| question(part, step, look))
+            for part in parts {
+                question(part, step, look);
+            }
         }
         Predicate::Not(part) => question(part, step, look),
         _ => {}

@@ -119,7 +119,7 @@ impl Session {
     fn played(&mut self, now: Now) {
         match (&self.doing, self.current_menu()) {
             (Doing::Playing(Heard::Menu), Some(menu)) => {
-                self.doing = Doing::AwaitingKey(now.mono + menu.timeout)
+                self.doing = Doing::AwaitingKey(now.mono + menu.timeout);
             }
             (Doing::Playing(_), _) => self.go_on(now),
             _ => {}

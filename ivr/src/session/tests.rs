@@ -12,8 +12,7 @@ use crate::SourceFile;
 
 /// The shipped line, and a second one with corners that the first has not.
 fn shipped() -> Arc<Line> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/lines/huaning");
-    line(&std::fs::read_to_string(folder.join("line.yaml")).unwrap())
+    line(include_str!("../../../configs/lines/huaning/line.yaml"))
 }
 
 fn line(text: &str) -> Arc<Line> {
@@ -79,12 +78,12 @@ struct Caller {
 }
 
 impl Caller {
-    fn new(line: Arc<Line>, caller: &str, called: &str, at: &str) -> Self {
+    fn new(line: Arc<Line>, caller: &str, dialled: &str, at: &str) -> Self {
         let wall: Timestamp = format!("{at}+08:00").parse().unwrap();
         let start = Start {
             line,
             caller: PhoneNumber::normalise(caller),
-            called: PhoneNumber::normalise(called).unwrap(),
+            called: PhoneNumber::normalise(dialled).unwrap(),
             full: false,
         };
         Self { session: Session::new(start), now: Now { mono: Mono::ZERO, wall } }
@@ -353,7 +352,7 @@ fn drained(caller: &Caller) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_visit_waits_legally_or_is_over_and_a_clone_goes_the_same_way(

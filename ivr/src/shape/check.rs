@@ -46,13 +46,19 @@ impl Checker<'_, '_> {
             let message = format!("{} items where {} are wanted", items.len(), bounds(least, most));
             self.faults.add(node.at, "E015", message, "");
         }
-        items.iter().for_each(|item| self.value(item, of));
+        for item in items {
+            self.value(item, of);
+        }
     }
 
     fn named(&mut self, node: &Node, of: &Kind) {
         let Value::Map(entries) = &node.value else {
             return self.wrong_type(node, "a map from names to values", "write `name: …` for each entry");
         };
+        if entries.len() > MOST_ENTRIES {
+            let message = format!("{} entries, more than {MOST_ENTRIES}", entries.len());
+            return self.faults.add(node.at, "E003", message, "is this one line?");
+        }
         for entry in entries {
             if !entry.quoted && is_boolean_word(&entry.key) {
                 self.faults.add(
@@ -107,8 +113,8 @@ impl Checker<'_, '_> {
             } else if let Some(others) = shape.others.as_ref().filter(|others| (others.fits)(&entry.key)) {
                 self.value(&entry.value, &others.kind);
             } else {
-                let known = shape.fields.iter().map(|field| field.key);
-                self.unknown(entry, shape.noun, known.collect(), shape.later);
+                let known: Vec<&str> = shape.fields.iter().map(|field| field.key).collect();
+                self.unknown(entry, shape.noun, &known, shape.later);
             }
         }
         self.missing(node.at, node, shape.noun, shape.fields);
@@ -131,7 +137,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn unknown(&mut self, entry: &Entry, noun: &str, known: Vec<&str>, later: &[&str]) {
+    fn unknown(&mut self, entry: &Entry, noun: &str, known: &[&str], later: &[&str]) {
         if entry.key == "<<" && !entry.quoted {
             return; // E004 has said so.
         }
@@ -156,7 +162,7 @@ impl Checker<'_, '_> {
             Value::Scalar { text, .. } => self.bare(node, text, choice),
             Value::Map(entries) => self.verb(node, entries, choice),
             Value::Empty => {
-                self.faults.add(node.at, "E102", format!("an empty {}", choice.noun), hash_hint())
+                self.faults.add(node.at, "E102", format!("an empty {}", choice.noun), hash_hint());
             }
             Value::List(_) => {
                 self.wrong_type(
@@ -215,8 +221,9 @@ impl Checker<'_, '_> {
                     format!("`{}` is not supported yet, nor two verbs in one {}", entry.key, choice.noun);
                 self.faults.add(entry.at, "E101", message, "make a list item of each");
             } else {
-                let known = variant.with.iter().chain(choice.beside).map(|field| field.key).collect();
-                self.unknown(entry, &format!("`{}`", verb.key), known, variant.with_later);
+                let known: Vec<&str> =
+                    variant.with.iter().chain(choice.beside).map(|field| field.key).collect();
+                self.unknown(entry, &format!("`{}`", verb.key), &known, variant.with_later);
             }
         }
         self.missing(node.at, node, &format!("`{}`", verb.key), variant.with);
@@ -272,7 +279,7 @@ impl Checker<'_, '_> {
             Kind::Bool if !matches!(text, "true" | "false") && is_boolean_word(text) => {
                 Some(("E201", "write true or false".to_owned()))
             }
-            Kind::Bool | Kind::Count(..) => None,
+            Kind::Bool | Kind::Count(..) | Kind::Duration(..) | Kind::Period | Kind::Percent => None,
             Kind::Time | Kind::TimeRange => {
                 let why = misread(text).map_or_else(String::new, |(_, why)| format!(" — {why}"));
                 Some(("E202", format!("write \"{text}\"{why}")))
@@ -285,7 +292,6 @@ impl Checker<'_, '_> {
                 Some(("E203", format!("write \"{text}\"{why}")))
             }
             Kind::Digit => Some(("E206", format!("write \"{text}\""))),
-            Kind::Duration(..) | Kind::Period | Kind::Percent => None,
             _ => misread(text).map(|(code, why)| (code, format!("write \"{text}\" — {why}"))),
         };
         let Some((code, proposal)) = fault else { return false };
@@ -444,6 +450,9 @@ fn bounds(least: usize, most: usize) -> String {
 fn hash_hint() -> &'static str {
     "a # begins a comment: the key is written \"#\""
 }
+
+/// Entries of a section: a line with more seats or flows than this is several lines.
+const MOST_ENTRIES: usize = 1000;
 
 /// A proposal lists no more names.
 const MOST_NAMED: usize = 12;

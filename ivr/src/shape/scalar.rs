@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn durations_have_units_and_m_is_none() {
-        assert_eq!(duration("3min"), Some(Duration::from_secs(180)));
+        assert_eq!(duration("3min"), Some(Duration::from_mins(3)));
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
         for wrong in ["15", "3m", "s", "", "1.5s", "-1s", "99999999999999999999s", "18446744073709551615d"] {
             assert_eq!(duration(wrong), None, "{wrong}");

@@ -31,10 +31,21 @@ impl<'n> View<'n> {
 
     /// All that is written.
     pub fn all(&self) -> &'n [Entry] {
-        self.node.map(Node::entries).unwrap_or(&[])
+        self.node.map_or(&[], Node::entries)
+    }
+
+    /// The items of the list under a key; none when nothing is written.
+    pub fn items(&self, key: &str) -> &'n [Node] {
+        self.node(key).map_or(&[], Node::items)
+    }
+
+    /// The entries of the map under a key; none when nothing is written.
+    pub fn entries(&self, key: &str) -> &'n [Entry] {
+        self.node(key).map_or(&[], Node::entries)
     }
 
     /// The map under a key.
+    #[must_use]
     pub fn part(&self, key: &str, shape: &'static Struct) -> Self {
         Self { node: self.node(key), shape }
     }

@@ -1,5 +1,7 @@
 //! Builds the tree from the parser's events, under limits.
 
+use std::collections::HashMap;
+
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, options};
 
 use super::{Entry, Node, Spot, Value, lint, syntax};
@@ -126,6 +128,8 @@ struct Open {
     at: Spot,
     items: Vec<Node>,
     entries: Vec<Entry>,
+    /// The line of each key, by what the strangest YAML tool takes it for.
+    lines: HashMap<String, u32>,
     key: Option<(String, Spot, bool)>,
     is_map: bool,
 }
@@ -199,7 +203,14 @@ impl Builder {
         if self.open.len() >= DEEPEST {
             return Err(Stop::Limit(at, format!("nested deeper than {DEEPEST} levels")));
         }
-        self.open.push(Open { at, items: Vec::new(), entries: Vec::new(), key: None, is_map });
+        self.open.push(Open {
+            at,
+            items: Vec::new(),
+            entries: Vec::new(),
+            lines: HashMap::new(),
+            key: None,
+            is_map,
+        });
         Ok(())
     }
 
@@ -236,8 +247,8 @@ impl Builder {
             }
         };
         let Some(open) = self.open.last_mut() else { return };
-        let first = open.entries.iter().find(|entry| lint::same_key(&entry.key, entry.quoted, &text, quoted));
-        let message = first.map(|entry| format!("{text:?} stands in line {} already", entry.at.line));
+        let first = open.lines.insert(lint::taken_for(&text, quoted), at.line);
+        let message = first.map(|line| format!("{text:?} stands in line {line} already"));
         open.key = Some((text.clone(), at, quoted));
         if let Some(message) = message {
             self.note(at, "E205", message, "keep one of them: YAML tools differ about which one counts");

@@ -54,13 +54,12 @@ pub(super) fn full_width_key(line: &str) -> Option<usize> {
     (is_word && !key.starts_with('#')).then(|| line.chars().take_while(|c| *c != '：').count())
 }
 
-/// Whether some YAML tool takes two keys for one: `1` and `01` are the same number.
-pub(super) fn same_key(a: &str, a_quoted: bool, b: &str, b_quoted: bool) -> bool {
-    if a == b {
-        return true;
+/// What a key is to the tool that is freest with it: `1` and `01` are one number.
+pub(super) fn taken_for(key: &str, quoted: bool) -> String {
+    match key.parse::<u64>() {
+        Ok(number) if !quoted => number.to_string(),
+        _ => key.to_owned(),
     }
-    let number = |text: &str, quoted: bool| (!quoted).then(|| text.parse::<u64>().ok()).flatten();
-    matches!((number(a, a_quoted), number(b, b_quoted)), (Some(a), Some(b)) if a == b)
 }
 
 /// Punctuation that looks like YAML's own and is not.

@@ -95,6 +95,16 @@ impl Node {
         self.entry(key).map(|entry| &entry.value)
     }
 
+    /// The items of the list under a key; none when it is something else.
+    pub fn items_of(&self, key: &str) -> &[Self] {
+        self.child(key).map_or(&[], Self::items)
+    }
+
+    /// The entries of the map under a key; none when it is something else.
+    pub fn entries_of(&self, key: &str) -> &[Entry] {
+        self.child(key).map_or(&[], Self::entries)
+    }
+
     /// What it is, for a message.
     pub fn what(&self) -> &'static str {
         match self.value {

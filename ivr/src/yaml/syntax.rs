@@ -63,7 +63,7 @@ fn explain(error: &ScanError, line: &str, rest: &str) -> (&'static str, String, 
             &format!("write \"{}\"", rest.trim()),
         ),
         ErrorKind::DirectiveDisallowed => ("E004", "a % directive".to_owned(), "remove the line".to_owned()),
-        ErrorKind::RecursionLimitExceeded { .. } => {
+        ErrorKind::RecursionLimitExceeded => {
             ("E003", "nested deeper than 32 levels".to_owned(), String::new())
         }
         ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => {
