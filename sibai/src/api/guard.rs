@@ -194,7 +194,8 @@ fn loggable(path: &str) -> String {
             || part.parse::<CallId>().is_ok()
             || part.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'.'))
     };
-    let parts = path.split('/').take(MOST_PARTS).map(|part| if ours(part) && part.len() <= 36 { part } else { "?" });
+    let parts =
+        path.split('/').take(MOST_PARTS).map(|part| if ours(part) && part.len() <= 36 { part } else { "?" });
     parts.collect::<Vec<_>>().join("/")
 }
 
