@@ -1,4 +1,9 @@
 //! OPTIONS and whole calls through the endpoint on one core, from bytes to bytes, without sockets.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    reason = "a bench: criterion's macro writes items, and a panic is its failure"
+)]
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -18,8 +23,8 @@ fn endpoint() -> Endpoint {
         legs: 1_000_000,
         contacts_per_user: 3,
         bindings: 100,
-        min_expires: Duration::from_secs(60),
-        max_expires: Duration::from_secs(3600),
+        min_expires: Duration::from_mins(1),
+        max_expires: Duration::from_hours(1),
         failures_per_source: 10,
     };
     let directory = Directory {

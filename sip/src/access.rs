@@ -193,10 +193,10 @@ fn network(source: IpAddr) -> IpAddr {
 }
 
 /// A nonce holds five minutes: a phone that registers each minute is challenged once in five.
-const NONCE_LIFE: Duration = Duration::from_secs(300);
+const NONCE_LIFE: Duration = Duration::from_mins(5);
 /// Nonces whose counts are remembered: one for each of 20,000 phones, and room for their renewals.
 const MAX_NONCES: usize = 65_536;
 /// Sources remembered for throttling (reliability A3).
 const MAX_SOURCES: usize = 65_536;
 /// A source is let in again this long after its last wrong proof.
-const WINDOW: Duration = Duration::from_secs(600);
+const WINDOW: Duration = Duration::from_mins(10);

@@ -384,8 +384,8 @@ impl Default for Limits {
             legs: 10_000,
             contacts_per_user: 8,
             bindings: 20_000,
-            min_expires: Duration::from_secs(60),
-            max_expires: Duration::from_secs(3_600),
+            min_expires: Duration::from_mins(1),
+            max_expires: Duration::from_hours(1),
             failures_per_source: 30,
         }
     }

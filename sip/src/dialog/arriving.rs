@@ -10,6 +10,7 @@ use super::unacked::Unacked;
 use super::up::Up;
 use super::{Dialog, cause};
 use crate::endpoint::step::Step;
+use crate::endpoint::wire;
 use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::name::Header;
@@ -52,7 +53,7 @@ impl Arriving {
 
     /// 200.
     pub(crate) fn accept(self: Box<Self>, step: &mut Step, sdp: String) -> Stage {
-        let mut draft = self.reply(step, 200).header(Header::Supported, crate::endpoint::wire::SUPPORTED);
+        let mut draft = self.reply(step, 200).header(Header::Supported, wire::SUPPORTED);
         if let Some(ask) = self.ask {
             draft = ask.answer(draft);
         }
@@ -74,7 +75,7 @@ impl Arriving {
         why: Cause,
     ) {
         let status = if (300..700).contains(&status) { status } else { why.sip_status() };
-        let mut draft = step.wire.reply(&self.request, self.flow(), status, &self.dialog.local_tag);
+        let mut draft = wire::reply(&self.request, self.flow(), status, &self.dialog.local_tag);
         if let Some(seconds) = retry_after {
             draft = draft.header(Header::RetryAfter, seconds);
         }
@@ -84,7 +85,7 @@ impl Arriving {
 
     /// A CANCEL or an early BYE: 487 (section 9.2); the leg is gone.
     pub(crate) fn cancelled(self: Box<Self>, step: &mut Step, why: Cause) {
-        let response = step.wire.reply(&self.request, self.flow(), 487, &self.dialog.local_tag).finish();
+        let response = wire::reply(&self.request, self.flow(), 487, &self.dialog.local_tag).finish();
         step.wire.respond(step.now, &self.key, &response);
         step.ended(why, Some(487));
     }
@@ -110,10 +111,9 @@ impl Arriving {
 
     /// A response that makes or confirms the dialog.
     fn reply(&self, step: &Step, status: u16) -> Draft {
-        step.wire
-            .reply(&self.request, self.flow(), status, &self.dialog.local_tag)
+        wire::reply(&self.request, self.flow(), status, &self.dialog.local_tag)
             .header(Header::Contact, step.wire.contact(&self.flow()))
-            .header(Header::Allow, crate::endpoint::wire::ALLOW)
+            .header(Header::Allow, wire::ALLOW)
     }
 }
 
@@ -128,6 +128,6 @@ pub(crate) fn with_body(draft: Draft, sdp: Option<String>) -> Draft {
 /// The media type of session descriptions.
 pub(crate) const SDP: &str = "application/sdp";
 /// A proxy gives up three minutes after the last 18x (section 13.3.1.1).
-const REFRESH_18X: Duration = Duration::from_secs(60);
+const REFRESH_18X: Duration = Duration::from_mins(1);
 /// The control bounds ringing itself; this frees only a leg that it forgot.
-const FORGOTTEN: Duration = Duration::from_secs(600);
+const FORGOTTEN: Duration = Duration::from_mins(10);

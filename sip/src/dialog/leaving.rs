@@ -6,7 +6,7 @@ use super::leg::Stage;
 use super::{Dialog, cause};
 use crate::endpoint::login;
 use crate::endpoint::step::Step;
-use crate::endpoint::wire::Owner;
+use crate::endpoint::wire::{self, Owner};
 use crate::message::Message;
 use crate::message::method::Method;
 use crate::message::name::Header;
@@ -23,7 +23,7 @@ pub(crate) struct Leaving {
 impl Leaving {
     /// Sends the BYE; `None` when it cannot even be written.
     pub(crate) fn begin(mut dialog: Dialog, step: &mut Step, why: Cause) -> Option<Stage> {
-        let (flow, draft) = dialog.request(step.wire, Method::Bye)?;
+        let (flow, draft) = dialog.request(step.wire, &Method::Bye)?;
         let request = cause::write_reason(draft, why).finish();
         let bye = step.wire.request(step.now, flow, request, Owner::Bye(step.id))?;
         Some(Stage::Leaving(Box::new(Self { bye, tries: 0, remote_tag: dialog.remote_tag })))
@@ -59,9 +59,9 @@ impl Leaving {
     /// A request of the peer that crossed our BYE: its own BYE is granted, all else comes too late.
     pub(crate) fn within(self: Box<Self>, step: &mut Step, key: &Key, request: &Message) -> Stage {
         let status = if *request.method() == Method::Bye { 200 } else { 481 };
-        let mut draft = step.wire.reply(request, step.flow, status, "");
+        let mut draft = wire::reply(request, step.flow, status, "");
         if *request.method() == Method::Options {
-            draft = draft.header(Header::Allow, crate::endpoint::wire::ALLOW);
+            draft = draft.header(Header::Allow, wire::ALLOW);
         }
         step.wire.respond(step.now, key, &draft.finish());
         Stage::Leaving(self)

@@ -80,7 +80,7 @@ pub(crate) fn index(call_id: &str, local_tag: &str) -> Index {
 /// All legs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Legs {
-    legs: BTreeMap<LegId, Leg>,
+    by_id: BTreeMap<LegId, Leg>,
     by_index: HashMap<Index, LegId>,
     by_invite: HashMap<Key, LegId>,
     alarms: BTreeSet<(Mono, LegId)>,
@@ -89,7 +89,7 @@ pub(crate) struct Legs {
 impl Legs {
     /// Takes a leg out to change it. It must come back by `put`, or go by `forget`.
     pub(crate) fn take(&mut self, id: LegId) -> Option<Leg> {
-        let leg = self.legs.remove(&id)?;
+        let leg = self.by_id.remove(&id)?;
         if let Some(at) = leg.stage.deadline() {
             self.alarms.remove(&(at, id));
         }
@@ -105,7 +105,7 @@ impl Legs {
         if let Some(invite) = &leg.invite {
             self.by_invite.insert(invite.clone(), leg.id);
         }
-        self.legs.insert(leg.id, leg);
+        self.by_id.insert(leg.id, leg);
     }
 
     /// A leg that was taken is gone for good.
@@ -126,11 +126,11 @@ impl Legs {
     }
 
     pub(crate) fn leg(&self, id: LegId) -> Option<&Leg> {
-        self.legs.get(&id)
+        self.by_id.get(&id)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.legs.len()
+        self.by_id.len()
     }
 
     pub(crate) fn due(&self, now: Mono) -> Option<LegId> {
@@ -144,6 +144,6 @@ impl Legs {
     /// How many entries are held in all tables.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
-        self.legs.len() + self.by_index.len() + self.by_invite.len() + self.alarms.len()
+        self.by_id.len() + self.by_index.len() + self.by_invite.len() + self.alarms.len()
     }
 }

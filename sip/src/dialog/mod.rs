@@ -134,7 +134,7 @@ impl Dialog {
     }
 
     /// A new request to the peer (section 12.2.1.1), and the way that it goes.
-    pub(crate) fn request(&mut self, wire: &mut Wire, method: Method) -> Option<(Flow, Draft)> {
+    pub(crate) fn request(&mut self, wire: &mut Wire, method: &Method) -> Option<(Flow, Draft)> {
         self.local_seq += 1;
         self.numbered(wire, method, self.local_seq)
     }
@@ -146,11 +146,11 @@ impl Dialog {
 
     /// The ACK of a 2xx: the INVITE's number, a branch of its own (section 13.2.2.4).
     pub(crate) fn ack(&self, wire: &mut Wire, number: u32) -> Option<(Flow, Draft)> {
-        self.numbered(wire, Method::Ack, number)
+        self.numbered(wire, &Method::Ack, number)
     }
 
     /// `None` only when a strict router's URI cannot be one.
-    fn numbered(&self, wire: &mut Wire, method: Method, number: u32) -> Option<(Flow, Draft)> {
+    fn numbered(&self, wire: &mut Wire, method: &Method, number: u32) -> Option<(Flow, Draft)> {
         let flow = self.next_hop(wire);
         let strict = self.routes.first().filter(|first| !first.uri.is_loose());
         let uri = match strict {

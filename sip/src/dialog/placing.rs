@@ -83,7 +83,7 @@ impl Placing {
         }
         match response.status().unwrap_or(500) {
             status @ ..200 => Some(self.provisional(step, status, response)),
-            200..300 => self.answered(step, request, response),
+            200..300 => (*self).answered(step, request, response),
             status => self.failed(step, status, request, response),
         }
     }
@@ -104,7 +104,7 @@ impl Placing {
     }
 
     /// The first 2xx makes the leg, even one that crosses our CANCEL: the control decides.
-    fn answered(self: Box<Self>, step: &mut Step, request: &Message, response: &Message) -> Option<Stage> {
+    fn answered(self, step: &mut Step, request: &Message, response: &Message) -> Option<Stage> {
         let made =
             acknowledge(step.wire, &self.invite, request, response, step.flow, step.party.trunk().cloned());
         let Some(dialog) = made else {
@@ -159,13 +159,12 @@ impl Placing {
         if self.cancel != Cancel::No {
             return Stage::Placing(self);
         }
-        match step.wire.client(&self.invite).map(client::Client::state) {
-            Some(client::State::Proceeding) => self.send_cancel(step, why),
-            _ => {
-                self.cancel = Cancel::Wanted(why);
-                Stage::Placing(self)
-            }
+        let state = step.wire.client(&self.invite).map(client::Client::state);
+        if state == Some(client::State::Proceeding) {
+            return self.send_cancel(step, why);
         }
+        self.cancel = Cancel::Wanted(why);
+        Stage::Placing(self)
     }
 
     fn send_cancel(mut self: Box<Self>, step: &mut Step, why: Cause) -> Stage {
@@ -260,4 +259,4 @@ pub(crate) fn write_invite(
 }
 
 /// No seat rings longer than a proxy's timer C would let it (RFC 3261 section 16.6, reliability 5.5).
-const LONGEST_RING: Duration = Duration::from_secs(180);
+const LONGEST_RING: Duration = Duration::from_mins(3);

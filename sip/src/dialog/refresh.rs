@@ -41,7 +41,7 @@ impl Up {
         }
         let method = if self.dialog.takes_update { Method::Update } else { Method::Invite };
         let is_invite = method == Method::Invite;
-        let Some((flow, draft)) = self.dialog.request(step.wire, method) else {
+        let Some((flow, draft)) = self.dialog.request(step.wire, &method) else {
             return self.fail(step, Cause::Internal);
         };
         let draft = draft
@@ -77,7 +77,7 @@ impl Up {
                 Some(Stage::Up(self))
             }
             401 | 407 if refresh.tries < login::MAX_TRIES => {
-                self.refresh_again(step, &refresh, request, response)
+                Some(self.refresh_again(step, &refresh, request, response))
             }
             // The dialog is gone at the other end (section 12.2.1.2).
             408 | 481 => self.fail(step, Cause::NoResponse),
@@ -118,14 +118,14 @@ impl Up {
         refresh: &Refresh,
         request: &Message,
         response: &Message,
-    ) -> Option<Stage> {
+    ) -> Stage {
         let Some(again) = login::answer(step.wire, step.party, request, response) else {
-            return Some(Stage::Up(self));
+            return Stage::Up(self);
         };
         self.dialog.skip_number();
         let key = step.wire.request(step.now, self.dialog.flow, again, Owner::Refresh(step.id));
         self.refresh = key.map(|key| Refresh { key, is_invite: refresh.is_invite, tries: refresh.tries + 1 });
-        Some(Stage::Up(self))
+        Stage::Up(self)
     }
 
     fn acknowledge_refresh(&self, step: &mut Step, key: &Key, request: &Message, response: &Message) {
@@ -151,7 +151,7 @@ pub(crate) fn dismiss(step: &mut Step, key: &Key, request: &Message, response: &
     let Some(mut dialog) = placing::acknowledge(step.wire, key, request, response, step.flow, trunk) else {
         return;
     };
-    if let Some((flow, bye)) = dialog.request(step.wire, Method::Bye) {
+    if let Some((flow, bye)) = dialog.request(step.wire, &Method::Bye) {
         step.wire.request(step.now, flow, bye.finish(), Owner::Nobody);
     }
 }

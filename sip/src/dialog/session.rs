@@ -70,7 +70,12 @@ impl Session {
     fn new(now: Mono, interval: u32, ours: bool) -> Self {
         let whole = Duration::from_secs(u64::from(interval));
         let early = (whole / 3).min(LATEST_BYE);
-        Self { interval, refresh_at: ours.then(|| now + whole / 2), ends: now + (whole - early), ours }
+        Self {
+            interval,
+            refresh_at: ours.then(|| now + whole / 2),
+            ends: now + whole.saturating_sub(early),
+            ours,
+        }
     }
 
     /// What the 2xx to a request of ours says; `None`: no timer runs.

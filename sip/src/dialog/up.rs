@@ -11,7 +11,7 @@ use super::session::{Ask, Session};
 use super::unacked::Unacked;
 use super::{Dialog, refresh, sdp};
 use crate::endpoint::step::Step;
-use crate::endpoint::wire::{ALLOW, SUPPORTED};
+use crate::endpoint::wire::{self, ALLOW, SUPPORTED};
 use crate::message::Message;
 use crate::message::method::Method;
 use crate::message::name::Header;
@@ -135,9 +135,7 @@ impl Up {
     pub(crate) fn accept_offer(mut self: Box<Self>, step: &mut Step, answer: String) -> Stage {
         let Some(offer) = self.offer.take() else { return Stage::Up(self) };
         let flow = self.dialog.flow;
-        let mut draft = step
-            .wire
-            .reply(&offer.request, flow, 200, "")
+        let mut draft = wire::reply(&offer.request, flow, 200, "")
             .header(Header::Contact, step.wire.contact(&flow))
             .header(Header::Allow, ALLOW)
             .header(Header::Supported, SUPPORTED);
@@ -159,7 +157,7 @@ impl Up {
     pub(crate) fn refuse_offer(&mut self, step: &mut Step, status: u16) {
         let Some(offer) = self.offer.take() else { return };
         let status = if (300..700).contains(&status) { status } else { 488 };
-        let response = step.wire.reply(&offer.request, self.dialog.flow, status, "").finish();
+        let response = wire::reply(&offer.request, self.dialog.flow, status, "").finish();
         step.wire.respond(step.now, &offer.key, &response);
     }
 

@@ -10,7 +10,7 @@ use super::sdp::Body;
 use super::session::Ask;
 use super::up::{OFFER_PATIENCE, Offer, Up};
 use crate::endpoint::step::Step;
-use crate::endpoint::wire::{ACCEPT, ALLOW, SUPPORTED};
+use crate::endpoint::wire::{self, ACCEPT, ALLOW, SUPPORTED};
 use crate::header::session::LEAST_INTERVAL;
 use crate::message::Message;
 use crate::message::draft::Draft;
@@ -32,7 +32,7 @@ impl Asked<'_> {
     }
 
     fn answer_with(self, step: &mut Step, status: u16, write: impl FnOnce(Draft) -> Draft) {
-        let draft = step.wire.reply(self.request, step.flow, status, "");
+        let draft = wire::reply(self.request, step.flow, status, "");
         step.wire.respond(step.now, self.key, &write(draft).finish());
     }
 

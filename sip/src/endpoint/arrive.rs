@@ -3,6 +3,7 @@
 use base::{LegId, Name, Now};
 
 use super::Endpoint;
+use super::wire;
 use crate::dialog::Dialog;
 use crate::dialog::arriving::Arriving;
 use crate::dialog::leg::{self, Leg, Party, Stage};
@@ -46,7 +47,7 @@ impl Endpoint {
         };
         self.arrived += 1;
         self.wire.open(key, flow, true, merge);
-        let trying = self.wire.reply(request, flow, 100, "").finish();
+        let trying = wire::reply(request, flow, 100, "").finish();
         self.wire.respond(now.mono, key, &trying);
         let index = leg::index(&dialog.call_id, &tag);
         let arriving = Arriving::new(now.mono, key.clone(), request.clone(), dialog, ask);

@@ -26,7 +26,7 @@ impl Endpoint {
                     Stage::Arriving(arriving) => Some(arriving.progress(step, status, sdp)),
                     // The caller answered or left meanwhile: nothing to show it.
                     other => Some(other),
-                })
+                });
             }
             Command::Accept { leg, sdp } => self.step_leg(now, leg, None, |step, stage| match stage {
                 Stage::Arriving(arriving) => Some(arriving.accept(step, sdp)),
@@ -38,7 +38,7 @@ impl Endpoint {
             // Its 200 has crossed: `Answered` was told, and the control decides on that.
             Command::GiveUp { leg, .. } if self.is_answered(leg) => {}
             Command::GiveUp { leg, cause } | Command::HangUp { leg, cause } => {
-                self.end(now, leg, cause, None)
+                self.end(now, leg, cause, None);
             }
             Command::AcceptOffer { leg, sdp } => self.step_leg(now, leg, None, |step, stage| match stage {
                 Stage::Up(up) => Some(up.accept_offer(step, sdp)),
@@ -51,7 +51,7 @@ impl Endpoint {
                         Some(Stage::Up(up))
                     }
                     other => Some(other),
-                })
+                });
             }
         }
     }

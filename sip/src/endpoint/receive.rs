@@ -3,7 +3,7 @@
 use base::Now;
 
 use super::Endpoint;
-use super::wire::{ACCEPT, ALLOW};
+use super::wire::{self, ACCEPT, ALLOW};
 use crate::dialog::cause;
 use crate::dialog::leg::{self, Party, Stage};
 use crate::dialog::within::{Asked, capabilities};
@@ -25,7 +25,7 @@ impl Endpoint {
             Method::Cancel => return self.cancel(now, &key, flow, request),
             _ => {}
         }
-        if let Some(status) = self.unacceptable(request) {
+        if let Some(status) = unacceptable(request) {
             self.refuse_stateless(flow, request, status, "unacceptable");
             return;
         }
@@ -34,27 +34,6 @@ impl Endpoint {
         } else {
             self.outside(now, &key, flow, request);
         }
-    }
-
-    /// What no request may have, in the order of RFC 3261 section 8.2.
-    fn unacceptable(&self, request: &Message) -> Option<u16> {
-        let Ok(uri) = request.uri() else { return Some(400) };
-        if !matches!(uri.scheme(), Scheme::Sip | Scheme::Tel) {
-            return Some(416);
-        }
-        let unknown = unknown_extensions(request);
-        if !unknown.is_empty() {
-            return Some(420);
-        }
-        let encoded = request
-            .header(Header::ContentEncoding)
-            .is_some_and(|value| !value.text().trim().eq_ignore_ascii_case("identity"));
-        if encoded && !request.body().is_empty() {
-            return Some(415);
-        }
-        // We forward calls, so a loop through us must end; a question about ourselves goes nowhere further.
-        let is_new = request.to_tag().is_none() && *request.method() != Method::Options;
-        (is_new && request.number(Header::MaxForwards) == Ok(0)).then_some(483)
     }
 
     /// A request outside any dialog.
@@ -66,7 +45,7 @@ impl Endpoint {
             // A question changes nothing, so that it needs no transaction (section 8.2.7).
             Method::Options => {
                 let tag = self.wire.stateless_tag(request);
-                let answer = capabilities(self.wire.reply(request, flow, 200, &tag)).finish();
+                let answer = capabilities(wire::reply(request, flow, 200, &tag)).finish();
                 self.wire.send(flow, answer.as_bytes().clone());
             }
             Method::Bye | Method::Info | Method::Update | Method::Prack => {
@@ -98,7 +77,7 @@ impl Endpoint {
             Stage::Leaving(leaving) => Some(leaving.within(step, key, request)),
             // Early dialogs of placed legs are not kept: only the 2xx makes one.
             Stage::Placing(placing) => {
-                let refusal = step.wire.reply(request, flow, 481, "").finish();
+                let refusal = wire::reply(request, flow, 481, "").finish();
                 step.wire.respond(step.now, key, &refusal);
                 Some(Stage::Placing(placing))
             }
@@ -178,7 +157,7 @@ impl Endpoint {
             Some(Stage::Arriving(arriving)) => arriving.dialog.local_tag.clone(),
             _ => self.wire.stateless_tag(request),
         };
-        let answer = self.wire.reply(request, flow, 200, &tag).finish();
+        let answer = wire::reply(request, flow, 200, &tag).finish();
         self.wire.respond(now.mono, key, &answer);
         let (Some(leg), server::State::Proceeding) = (leg, state) else { return };
         self.step_leg(now, leg, Some(flow), |step, stage| match stage {
@@ -206,7 +185,7 @@ impl Endpoint {
     /// Refuses without memory, and says so in the log.
     pub(super) fn refuse_stateless(&mut self, flow: Flow, request: &Message, status: u16, why: &'static str) {
         let tag = self.wire.stateless_tag(request);
-        let mut draft = self.wire.reply(request, flow, status, &tag);
+        let mut draft = wire::reply(request, flow, status, &tag);
         draft = match status {
             405 | 501 => draft.header(Header::Allow, ALLOW),
             415 => draft.header(Header::Accept, ACCEPT).header(Header::AcceptEncoding, "identity"),
@@ -223,6 +202,27 @@ impl Endpoint {
     pub(super) fn overloaded(&mut self, flow: Flow, request: &Message, why: &'static str) {
         self.refuse_stateless(flow, request, 503, why);
     }
+}
+
+/// What no request may have, in the order of RFC 3261 section 8.2.
+fn unacceptable(request: &Message) -> Option<u16> {
+    let Ok(uri) = request.uri() else { return Some(400) };
+    if !matches!(uri.scheme(), Scheme::Sip | Scheme::Tel) {
+        return Some(416);
+    }
+    let unknown = unknown_extensions(request);
+    if !unknown.is_empty() {
+        return Some(420);
+    }
+    let encoded = request
+        .header(Header::ContentEncoding)
+        .is_some_and(|value| !value.text().trim().eq_ignore_ascii_case("identity"));
+    if encoded && !request.body().is_empty() {
+        return Some(415);
+    }
+    // We forward calls, so a loop through us must end; a question about ourselves goes nowhere further.
+    let is_new = request.to_tag().is_none() && *request.method() != Method::Options;
+    (is_new && request.number(Header::MaxForwards) == Ok(0)).then_some(483)
 }
 
 /// What Require and Proxy-Require ask for beyond what we know (section 8.2.2.3). A back-to-back user agent

@@ -3,6 +3,7 @@
 use base::{Name, Now};
 
 use super::Endpoint;
+use super::wire;
 use crate::access::Verdict;
 use crate::message::Message;
 use crate::message::name::Header;
@@ -47,7 +48,7 @@ impl Endpoint {
         };
         let status = outcome.err().unwrap_or(200);
         let tag = self.wire.fresh_tag();
-        let mut draft = self.wire.reply(request, flow, status, &tag);
+        let mut draft = wire::reply(request, flow, status, &tag);
         match status {
             200 => {
                 for binding in self.registrar.bindings(&user) {

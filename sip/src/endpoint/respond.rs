@@ -59,7 +59,7 @@ impl Endpoint {
     ) {
         let made = crate::dialog::placing::acknowledge(&mut self.wire, key, request, response, flow, None);
         let Some(mut dialog) = made else { return };
-        if let Some((way, bye)) = dialog.request(&mut self.wire, Method::Bye) {
+        if let Some((way, bye)) = dialog.request(&mut self.wire, &Method::Bye) {
             self.wire.request(now.mono, way, bye.finish(), Owner::Nobody);
         }
     }

@@ -116,11 +116,6 @@ impl Wire {
         5 + self.entropy.below(26) as u32
     }
 
-    /// A response to `request`, to be finished and sent.
-    pub(crate) fn reply(&self, request: &Message, flow: Flow, status: u16, tag: &str) -> Draft {
-        request.reply(status, flow.remote, Some(tag)).header(Header::Server, PRODUCT)
-    }
-
     // Server transactions.
 
     /// Whether `load` transactions are too many; the caller adds its own margin.
@@ -309,6 +304,11 @@ impl Wire {
     pub(crate) fn held(&self) -> usize {
         self.servers.len() + self.clients.len() + self.merges.len()
     }
+}
+
+/// A response to `request`, to be finished and sent.
+pub(crate) fn reply(request: &Message, flow: Flow, status: u16, tag: &str) -> Draft {
+    request.reply(status, flow.remote, Some(tag)).header(Header::Server, PRODUCT)
 }
 
 /// The methods that we take, for Allow.

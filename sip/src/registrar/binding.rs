@@ -129,7 +129,7 @@ fn scattered(asked: Duration, least: Duration, entropy: &mut Entropy) -> Duratio
         return asked;
     }
     let cut = Duration::from_secs(entropy.below(asked.as_secs() / 5 + 1));
-    (asked - cut).max(least)
+    asked.saturating_sub(cut).max(least)
 }
 
 fn instance(address: &Address) -> Option<(String, Option<u32>)> {
@@ -174,4 +174,4 @@ fn is_at(contact: &Uri, source: SocketAddr) -> bool {
 /// Contacts in one REGISTER: a phone names itself, by each of its transports at most.
 const MAX_CONTACTS: usize = 10;
 /// Shorter registrations scatter by themselves.
-const SCATTER_FROM: Duration = Duration::from_secs(600);
+const SCATTER_FROM: Duration = Duration::from_mins(10);

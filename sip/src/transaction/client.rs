@@ -90,7 +90,6 @@ impl<O> Client<O> {
     pub fn receive(&mut self, now: Mono, response: &Message) -> Received {
         let status = response.status().unwrap_or(0);
         match (self.is_invite(), self.state) {
-            (_, State::Terminated) => Received::default(),
             (true, State::Calling | State::Proceeding) => self.receive_first(now, status, response),
             (true, State::Completed) if status >= 300 => {
                 Received { send: self.acks.first().map(|(_, ack)| ack.clone()), pass: false }
@@ -100,7 +99,7 @@ impl<O> Client<O> {
                 self.receive_other(now, status);
                 Received { send: None, pass: true }
             }
-            (_, State::Completed | State::Accepted) => Received::default(),
+            (_, State::Completed | State::Accepted | State::Terminated) => Received::default(),
         }
     }
 

@@ -49,8 +49,8 @@ pub(super) fn limits() -> Limits {
         legs: 1_000,
         contacts_per_user: 3,
         bindings: 100,
-        min_expires: Duration::from_secs(60),
-        max_expires: Duration::from_secs(3600),
+        min_expires: Duration::from_mins(1),
+        max_expires: Duration::from_hours(1),
         failures_per_source: 10,
     }
 }
@@ -118,10 +118,9 @@ impl Ask {
             text.push_str("\r\n");
         }
         if !self.body.1.is_empty() {
-            text.push_str(&format!("Content-Type: {}\r\n", self.body.0));
+            text = format!("{text}Content-Type: {}\r\n", self.body.0);
         }
-        text.push_str(&format!("Content-Length: {}\r\n\r\n{}", self.body.1.len(), self.body.1));
-        text
+        format!("{text}Content-Length: {}\r\n\r\n{}", self.body.1.len(), self.body.1)
     }
 
     pub(super) fn with(mut self, line: &str) -> Self {
@@ -145,7 +144,7 @@ impl Ask {
     }
 
     pub(super) fn tagged(mut self, tag: &str) -> Self {
-        self.to.push_str(&format!(";tag={tag}"));
+        self.to = format!("{};tag={tag}", self.to);
         self
     }
 

@@ -101,7 +101,7 @@ fn act(lab: &mut Lab, happening: &Happening, tags: &[String], asked: &[Message])
 
 fn command(kind: usize, leg: u64, status: u16) -> Command {
     let (arrived, placed) = (LegId::arrived(leg), LegId::placed(leg));
-    let either = if status % 2 == 0 { arrived } else { placed };
+    let either = if status.is_multiple_of(2) { arrived } else { placed };
     match kind {
         0 => Command::Progress { leg: arrived, status, sdp: None },
         1 => Command::Accept { leg: arrived, sdp: SDP.to_owned() },
@@ -172,7 +172,7 @@ proptest! {
         }
         one.command(Command::Directory(Box::default()));
         hang_up_all(&mut one);
-        one.wait(Duration::from_secs(300));
+        one.wait(Duration::from_mins(5));
         hang_up_all(&mut one);
         one.assert_no_leak();
         prop_assert_eq!(one.endpoint.registrar.held(), 0);
