@@ -1,5 +1,5 @@
 //! What history promises, on every database it is for.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use base::{CallId, Cause, Name, PhoneNumber, RecordingId, Timestamp};
 use history::{CallRow, Cursor, Filter, HistoryError, LegRow, OpenCall, Origin, Quality, outbox};

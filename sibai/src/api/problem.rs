@@ -1,7 +1,7 @@
 //! Every error that a client sees: `application/problem+json` (RFC 9457).
 
 use axum::http::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ pub(crate) struct Problem {
     kind: &'static str,
     detail: String,
     faults: Vec<Fault>,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// RFC 9457, with the faulty inputs by name and the id under which the log knows the request.
@@ -57,7 +57,7 @@ pub(crate) struct Fault {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), faults: Vec::new(), headers: HeaderMap::new() }
+        Self { status, kind, detail: detail.into(), faults: Vec::new(), headers: Vec::new() }
     }
 
     /// No token, or one that is unknown or void.
@@ -151,7 +151,7 @@ impl Problem {
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 

@@ -142,16 +142,9 @@ fn resolve(url: &str, data_folder: &Path) -> Result<(Kind, String)> {
 
 /// A path as part of a URL: the driver decodes it.
 fn percent_encoded(path: &str) -> String {
-    let mut text = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                text.push(char::from(byte))
-            }
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
+    let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_~".contains(&byte);
+    let encoded = |byte: u8| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    path.bytes().map(encoded).collect()
 }
 
 async fn pool(kind: Kind, url: &str, connections: u32, limit: Duration) -> Result<AnyPool> {
@@ -212,9 +205,9 @@ fn node_name(data_folder: &Path) -> Result<String> {
 }
 
 /// Events wait this long for a receiver.
-const OUTBOX_KEPT: Duration = Duration::from_secs(30 * 86_400);
+const OUTBOX_KEPT: Duration = Duration::from_hours(30 * 24);
 /// A client may repeat a request this long (clients.md, REST style).
-const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(86_400);
+const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(24);
 /// Name of the file with the node's name.
 const NODE_FILE: &str = "node";
 /// 2^49 names: two nodes of one house never share one.

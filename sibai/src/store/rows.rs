@@ -1,6 +1,7 @@
 //! From what the brain and the engines tell of a call to the row that history keeps.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 use base::{Digit, LegId};
@@ -8,7 +9,10 @@ use history::{CallRow, LegRow, OpenCall, Origin, Quality};
 use pbx::cdr::{CallRecord, LegRecord};
 
 /// The row of a call that is over. `qualities` holds what the engines told of its channels.
-pub fn call_row(record: &CallRecord, qualities: &HashMap<LegId, media::seam::Quality>) -> CallRow {
+pub fn call_row<S: BuildHasher>(
+    record: &CallRecord,
+    qualities: &HashMap<LegId, media::seam::Quality, S>,
+) -> CallRow {
     CallRow {
         id: record.call,
         origin: Origin::Engine,
@@ -100,7 +104,7 @@ mod tests {
             started: Timestamp::UNIX_EPOCH,
             answered_after: Some(Duration::from_micros(20_900)),
             connected_after: Some(Duration::from_secs(9)),
-            lasted: Duration::from_secs(60),
+            lasted: Duration::from_mins(1),
             talked: Duration::from_secs(51),
             waited: Duration::from_secs(3),
             cause: Cause::SeatHungUp,
@@ -127,7 +131,7 @@ mod tests {
             began: Duration::from_secs(6),
             rang: Some(Duration::from_millis(6_100)),
             answered: None,
-            ended: Duration::from_secs(60),
+            ended: Duration::from_mins(1),
             cause,
         }
     }

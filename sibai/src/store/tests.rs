@@ -1,4 +1,5 @@
 //! What the store promises, on a fresh database each.
+#![allow(clippy::needless_pass_by_value, reason = "stories are given away")]
 
 use std::collections::BTreeMap;
 
@@ -116,7 +117,7 @@ fn a_call_and_its_recording_end_in_one_commit_and_only_once() {
         let call = history::find(&mut conn, CallId::from_u128(1), None).await.unwrap().unwrap();
         assert_eq!(call, over(1, Some(5)));
         let row = catalog::find(&mut conn, RecordingId::from_u128(5)).await.unwrap().unwrap();
-        assert_eq!(row.ended, Some(now() + Duration::from_secs(60)));
+        assert_eq!(row.ended, Some(now() + Duration::from_mins(1)));
         assert_eq!(row.consent, recordings::Consent::Withdrawn, "the end's consent is the stronger one");
         drop(conn);
         assert!(store.close_lost(now()).await.unwrap().is_empty());
@@ -200,7 +201,7 @@ fn a_killed_process_leaves_one_record_per_call() {
         store.close().await;
 
         let store = Store::open(&house.url, folder.path()).await.unwrap();
-        let lost = store.close_lost(now() + Duration::from_secs(60)).await.unwrap();
+        let lost = store.close_lost(now() + Duration::from_mins(1)).await.unwrap();
         assert_eq!(lost.len(), 1);
         assert_eq!((lost[0].cause, lost[0].lasted_ms), (Some(Cause::NodeLost), 5_000));
         assert!(store.close_lost(now()).await.unwrap().is_empty());
@@ -346,14 +347,14 @@ impl House {
     }
 }
 
-fn each_store(story: impl AsyncFn(&House)) {
+fn each_store(told: impl AsyncFn(&House)) {
     test_store::each_store(async |database| {
         let folder = tempfile::tempdir().unwrap();
         let url =
             if database.kind == "sqlite" { "sqlite://sibai.db".to_owned() } else { database.url.clone() };
         let store = Store::open(&url, folder.path()).await.unwrap();
         let house = House { store, folder, url, database };
-        story(&house).await;
+        told(&house).await;
         house.store.close().await;
     });
 }

@@ -143,10 +143,10 @@ fn a_recording_without_audio_says_why() {
         let store = &house.state.store;
         let path = "/v1/recordings/00000000-0000-0000-0000-000000000007/audio";
         let running = facts(7, "huaning", "2026-10-12T02:00:00Z");
-        catalog::open(&mut *store.writer().acquire().await.unwrap(), &running).await.unwrap();
+        catalog::open(&mut store.writer().acquire().await.unwrap(), &running).await.unwrap();
         assert_eq!(house.get(path, &token).await.status, 409);
         let id = RecordingId::from_u128(7);
-        catalog::absent(&mut *store.writer().acquire().await.unwrap(), id, "no audio").await.unwrap();
+        catalog::absent(&mut store.writer().acquire().await.unwrap(), id, "no audio").await.unwrap();
         assert_eq!(house.get(path, &token).await.status, 404);
         // A file that somebody took away is our fault, and no stack trace of it reaches the client.
         std::fs::remove_dir_all(&house.state.recordings).unwrap();

@@ -42,9 +42,9 @@ fn a_call_is_told_with_what_happened() {
 fn the_sample_of_the_articles_is_taken_in() {
     each_house(async |house| {
         let token = house.token("huaning", &[Scope::ReadCalls, Scope::WriteCalls]).await;
-        let taken = post(house, &token, None, SAMPLE).await;
-        assert_eq!(taken.status, 201);
-        let record = taken.json();
+        let reply = post(house, &token, None, SAMPLE).await;
+        assert_eq!(reply.status, 201);
+        let record = reply.json();
         for (field, value) in [
             ("origin", json!("imported")),
             ("customer_id", json!("C1001")),
@@ -55,7 +55,7 @@ fn the_sample_of_the_articles_is_taken_in() {
         ] {
             assert_eq!(record[field], value, "{field}");
         }
-        let again = house.get(taken.header("location"), &token).await;
+        let again = house.get(reply.header("location"), &token).await;
         assert_eq!(again.json(), record);
     });
 }

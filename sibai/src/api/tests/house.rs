@@ -100,12 +100,12 @@ impl House {
             dropped: 0,
             torn: 0,
             ended_in_order: true,
-            ended: facts.started + Duration::from_secs(60),
+            ended: facts.started + Duration::from_mins(1),
         };
         let verdict = Verdict {
             rule: "default".into(),
             keep: Period::Days(90),
-            delete_after: facts.started + Duration::from_secs(90 * 86_400),
+            delete_after: facts.started + Duration::from_hours(90 * 24),
         };
         catalog::saved(&mut conn, facts.recording, &sealed, &verdict).await.unwrap();
     }
@@ -178,7 +178,7 @@ pub(super) fn wav(frames: u16) -> Vec<u8> {
 }
 
 /// Runs the story in a fresh house on each database: line `huaning` owns 1, line `lantian` owns 2.
-pub(super) fn each_house(story: impl AsyncFn(&House)) {
+pub(super) fn each_house(told: impl AsyncFn(&House)) {
     test_store::each_store(async |database| {
         let folder = tempfile::tempdir().unwrap();
         let url = if database.kind == "sqlite" { "sqlite://sibai.db" } else { database.url.as_str() };
@@ -197,7 +197,7 @@ pub(super) fn each_house(story: impl AsyncFn(&House)) {
             house.recording(n, line, "2026-10-12T02:00:00Z", 1000).await;
             house.call(&call(n, line, "2026-10-12T02:00:00Z")).await;
         }
-        story(&house).await;
+        told(&house).await;
         house.state.store.close().await;
     });
 }
