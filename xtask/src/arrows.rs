@@ -30,7 +30,8 @@ pub fn complaints(root: &Path) -> Vec<String> {
             }
         }
         if room.pure && !root.join(room.name).join("clippy.toml").exists() {
-            complaints.push(format!("{}/clippy.toml: a pure crate forbids clocks, threads and sockets", room.name));
+            complaints
+                .push(format!("{}/clippy.toml: a pure crate forbids clocks, threads and sockets", room.name));
         }
     }
     complaints
@@ -71,8 +72,23 @@ const HOUSE: &[Room] = &[
 
 /// Crates through which a socket, a clock, a thread or the system's entropy could come in.
 const IMPURE: &[&str] = &[
-    "tokio", "mio", "rustix", "libc", "socket2", "rand", "getrandom", "chrono", "time", "sqlx", "reqwest", "axum",
-    "futures-util", "crossbeam", "rayon", "tempfile", "tracing-subscriber",
+    "tokio",
+    "mio",
+    "rustix",
+    "libc",
+    "socket2",
+    "rand",
+    "getrandom",
+    "chrono",
+    "time",
+    "sqlx",
+    "reqwest",
+    "axum",
+    "futures-util",
+    "crossbeam",
+    "rayon",
+    "tempfile",
+    "tracing-subscriber",
 ];
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(super) fn serve(
     }
     // Warnings do not keep anybody from serving, but they are said.
     eprint!("{}", config::warnings(&loaded));
-    let process = Process::start(loaded, Options { data, at, free_ports: false })?;
+    let process = Process::start(&loaded, &Options { data, at, free_ports: false })?;
     print!("{}", process.banner());
     process.wait_for_signal();
     process.drain(drain)

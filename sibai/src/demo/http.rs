@@ -15,7 +15,8 @@ pub(super) fn fetch(api: SocketAddr, token: &str, path: &str) -> anyhow::Result<
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LONGEST).read_to_end(&mut answer)?;
-    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").context("an answer without an end of headers")?;
+    let end =
+        answer.windows(4).position(|w| w == b"\r\n\r\n").context("an answer without an end of headers")?;
     let head = String::from_utf8_lossy(&answer[..end]).into_owned();
     let status = head.split_whitespace().nth(1).unwrap_or_default();
     let body = answer.split_off(end + 4);

@@ -43,10 +43,10 @@ fn play(at: DateTime, data: PathBuf) -> anyhow::Result<()> {
         trunk_plan.allow_from = vec![PeerMatch::Address(address)];
     }
     let folder = data.clone();
-    let mut process = Process::start(loaded, Options { data, at: Some(at), free_ports: true })?;
+    let mut process = Process::start(&loaded, &Options { data, at: Some(at), free_ports: true })?;
     let cast = Cast::gather(&process, trunk)?;
     let (call, cast) = story::tell(&mut process, cast)?;
-    let checked = proof::check(&process, &folder, call, cast);
+    let checked = proof::check(&process, &folder, &call, cast);
     process.drain(Duration::from_secs(5))?;
     checked
 }
@@ -80,7 +80,9 @@ impl Cast {
             seats.push((extension.seat.to_string(), live::run(Phone::new(setup), sockets)?));
         }
         if seats.len() != SEATS.len() {
-            bail!("the data folder holds the passwords of an earlier run, which nobody can tell any more: choose another one");
+            bail!(
+                "the data folder holds the passwords of an earlier run, which nobody can tell any more: choose another one"
+            );
         }
         Ok(Self { caller, seats })
     }

@@ -14,7 +14,7 @@ use super::{ANSWERS, Cast, http, sound};
 use crate::process::Process;
 
 /// Prints what is left of the call; an error names the first thing that is not as it must be.
-pub(super) fn check(process: &Process, data: &Path, done: Done, cast: Cast) -> anyhow::Result<()> {
+pub(super) fn check(process: &Process, data: &Path, done: &Done, cast: Cast) -> anyhow::Result<()> {
     let record = &done.finished.record;
     ensure!(record.cause == Cause::CallerHungUp, "the call ended with {}", record.cause);
     ensure!(record.seat.as_deref() == Some(ANSWERS), "{:?} answered, not {ANSWERS}", record.seat);
@@ -24,14 +24,14 @@ pub(super) fn check(process: &Process, data: &Path, done: Done, cast: Cast) -> a
     let token = process.secrets().token.as_deref().context("no token was made")?;
     let recording = record.recording.context("the call was not recorded")?.to_string();
     let row = saved(process, token, &recording)?;
-    show_record(&done, &row);
+    show_record(done, &row);
     let audio = format!("/v1/recordings/{recording}/audio?channels=2");
     let wav = http::fetch(process.api(), token, &audio)?;
     let folder = data.join(process.recordings_folder());
     let file = find(&folder, &format!("{recording}.wav")).context("the recording has no file")?;
     let stored = std::fs::read(&file)?;
     ensure!(stored == wav, "the API gave other bytes than the file has");
-    channels(&wav, &done)?;
+    channels(&wav, done)?;
     show_recording(process, &row, &file, token, &audio, wav.len())
 }
 
@@ -71,33 +71,49 @@ fn channels(wav: &[u8], done: &Done) -> anyhow::Result<()> {
     let samples: Vec<i16> = reader.samples().collect::<Result<_, _>>()?;
     let side = |n: usize| samples.iter().skip(n).step_by(2).copied().collect::<Vec<i16>>();
     let (left, right) = (side(0), side(1));
-    for (who, said, own, other) in [
-        ("caller", &done.caller_said, &left, &right),
-        ("seat", &done.seat_said, &right, &left),
-    ] {
+    for (who, said, own, other) in
+        [("caller", &done.caller_said, &left, &right), ("seat", &done.seat_said, &right, &left)]
+    {
         let (likeness, place) = sound::find(said.samples(), own);
         let leaked = sound::likeness_at(said.samples(), other, place).abs();
         ensure!(likeness > ALIKE, "the {who}'s voice is not in its channel: likeness {likeness:.3}");
         ensure!(leaked < APART, "the {who}'s voice is in the other channel: likeness {leaked:.3}");
-        println!("  {who:<9} found in its channel at {:.2} s, likeness {likeness:.4}; in the other {leaked:.4}", place as f64 / 8_000.0);
+        println!(
+            "  {who:<9} found in its channel at {:.2} s, likeness {likeness:.4}; in the other {leaked:.4}",
+            place as f64 / 8_000.0
+        );
     }
     Ok(())
 }
 
 fn show_record(done: &Done, row: &Value) {
     let record = &done.finished.record;
-    let seconds = |span: Option<Duration>| span.map_or_else(|| "-".to_owned(), |s| format!("{:.2} s", s.as_secs_f64()));
+    let seconds =
+        |span: Option<Duration>| span.map_or_else(|| "-".to_owned(), |s| format!("{:.2} s", s.as_secs_f64()));
     let keys: String = record.keys.iter().map(ToString::to_string).collect();
     println!("\nCall record {}", record.call);
-    println!("  caller    {}   called {}", base::pii::masked(row["caller"].as_str().unwrap_or("-")), row["number"].as_str().unwrap_or("-"));
-    println!("  keys      {keys}   queue {}   seat {}", word(record.queue.as_ref()), word(record.seat.as_ref()));
+    println!(
+        "  caller    {}   called {}",
+        base::pii::masked(row["caller"].as_str().unwrap_or("-")),
+        row["number"].as_str().unwrap_or("-")
+    );
+    println!(
+        "  keys      {keys}   queue {}   seat {}",
+        word(record.queue.as_ref()),
+        word(record.seat.as_ref())
+    );
     println!(
         "  answered  {} after the INVITE, connected {}, talked {}",
         seconds(record.answered_after),
         seconds(record.connected_after),
         seconds(Some(record.talked))
     );
-    println!("  ended     {} (by the {}), consent {}", record.cause, record.cause.blame(), record.consent.as_str());
+    println!(
+        "  ended     {} (by the {}), consent {}",
+        record.cause,
+        record.cause.blame(),
+        record.consent.as_str()
+    );
     for leg in &record.legs {
         let quality = done.finished.quality.get(&leg.leg).copied().unwrap_or_default();
         println!(
@@ -131,7 +147,10 @@ fn show_recording(
         due.to_zoned(zone).date()
     );
     println!("  fetched   {bytes} bytes over the API, the same as in the file, by");
-    println!("            curl -H 'Authorization: Bearer {token}' -o call.wav 'http://{}{audio}'", process.api());
+    println!(
+        "            curl -H 'Authorization: Bearer {token}' -o call.wav 'http://{}{audio}'",
+        process.api()
+    );
     println!("\nEverything was checked.");
     Ok(())
 }

@@ -62,6 +62,7 @@ struct Stage<'a> {
     elsewhere: Option<String>,
 }
 
+#[derive(Clone, Copy)]
 enum Deed {
     Press(char),
     Answer,
@@ -205,12 +206,7 @@ impl<'a> Stage<'a> {
 
     fn finish(self, finished: Box<Finished>) -> Done {
         say(self.began, "sibai", &format!("record of the call: {}", Cause::as_str(finished.record.cause)));
-        Done {
-            finished,
-            caller_said: self.caller_says,
-            seat_said: self.seat_says,
-            elsewhere: self.elsewhere,
-        }
+        Done { finished, caller_said: self.caller_says, seat_said: self.seat_says, elsewhere: self.elsewhere }
     }
 }
 

@@ -106,7 +106,9 @@ impl Bound {
                 routes: Routes::default(),
                 metrics: Arc::clone(metrics),
             };
-            threads.push(std::thread::Builder::new().name(format!("sip-udp-{number}")).spawn(move || ear.listen())?);
+            threads.push(
+                std::thread::Builder::new().name(format!("sip-udp-{number}")).spawn(move || ear.listen())?,
+            );
         }
         for (number, socket) in self.tcp {
             listen(number, socket, &streams, runtime)?;
@@ -232,7 +234,9 @@ mod tests {
 
     #[test]
     fn a_port_in_use_is_named() {
-        let taken = Bound::bind(&[Listener { transport: Transport::Udp, address: "127.0.0.1:0".parse().unwrap() }]).unwrap();
+        let taken =
+            Bound::bind(&[Listener { transport: Transport::Udp, address: "127.0.0.1:0".parse().unwrap() }])
+                .unwrap();
         let again = taken.addresses[0];
         let (which, _) = Bound::bind(&[again]).unwrap_err();
         assert_eq!(which, again);

@@ -5,8 +5,6 @@
 //! spool is open) → `Ending` (the last packets are on their way through the ring) → sealed by a task.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -20,7 +18,6 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::sealer::{Sealer, catalog_consent};
-use crate::metrics::Metrics;
 
 /// What the control tells the recorder.
 #[derive(Debug)]
@@ -82,10 +79,25 @@ pub fn channel() -> (Sender, Receiver<Input>) {
     (Sender(sender), inbox)
 }
 
+/// What a recorder needs to begin.
+pub struct Setup {
+    /// Both clocks.
+    pub clock: Clock,
+    /// Percent of the disk below which nothing is recorded.
+    pub keep_free: u8,
+    /// From each worker.
+    pub rings: Vec<rtrb::Consumer<Tapped>>,
+    /// The way into this very recorder, for its tasks.
+    pub myself: Sender,
+    /// What becomes of spools.
+    pub sealer: Sealer,
+    /// For its tasks.
+    pub runtime: Handle,
+}
+
 /// The thread's own.
 pub struct Recorder {
     clock: Clock,
-    folder: PathBuf,
     keep_free: u8,
     rings: Vec<rtrb::Consumer<Tapped>>,
     takes: HashMap<RecordingId, Take>,
@@ -93,8 +105,9 @@ pub struct Recorder {
     sealer: Sealer,
     runtime: Handle,
     jobs: Vec<JoinHandle<()>>,
-    metrics: Arc<Metrics>,
     flushed: Mono,
+    synced: Mono,
+    syncing: Option<JoinHandle<()>>,
     space: (Mono, bool),
 }
 
@@ -123,20 +136,10 @@ struct Ending {
 
 impl Recorder {
     /// A recorder over the workers' rings.
-    #[allow(clippy::too_many_arguments)]
-    pub fn new(
-        clock: Clock,
-        folder: PathBuf,
-        keep_free: u8,
-        rings: Vec<rtrb::Consumer<Tapped>>,
-        myself: Sender,
-        sealer: Sealer,
-        runtime: Handle,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(setup: Setup) -> Self {
+        let Setup { clock, keep_free, rings, myself, sealer, runtime } = setup;
         Self {
             clock,
-            folder,
             keep_free,
             rings,
             takes: HashMap::new(),
@@ -144,8 +147,9 @@ impl Recorder {
             sealer,
             runtime,
             jobs: Vec::new(),
-            metrics,
             flushed: Mono::ZERO,
+            synced: Mono::ZERO,
+            syncing: None,
             space: (Mono::ZERO, true),
         }
     }
@@ -228,7 +232,7 @@ impl Recorder {
             return enough;
         }
         // A folder whose file system cannot be asked is not a full one; writing will tell.
-        let enough = recordings::disk::enough_space(&self.folder, self.keep_free).unwrap_or(true);
+        let enough = recordings::disk::enough_space(&self.sealer.folder, self.keep_free).unwrap_or(true);
         self.space = (now, enough);
         enough
     }
@@ -237,11 +241,11 @@ impl Recorder {
         let Some(take) = self.takes.get_mut(&recording) else { return };
         let Stage::Entering { held, dropped, .. } = &mut take.stage else { return };
         let (held, dropped) = (std::mem::take(held), *dropped);
-        match SpoolWriter::create(&self.folder, &take.facts) {
+        match SpoolWriter::create(&self.sealer.folder, &take.facts) {
             Ok(writer) => take.stage = Stage::Writing(Box::new(writer)),
             Err(error) => {
                 tracing::error!(%recording, %error, "not recorded: no spool");
-                self.metrics.recordings_failed.add(1);
+                self.sealer.metrics.recordings_failed.add(1);
                 take.stage = Stage::Lost("disk_error");
             }
         }
@@ -286,13 +290,30 @@ impl Recorder {
                 take.flush();
             }
         }
+        self.sync(now);
         let over = |take: &Take| stop || take.ending.as_ref().is_some_and(|ending| ending.at <= now);
         let done: Vec<RecordingId> = self.takes.values().filter(|take| over(take)).map(Take::id).collect();
         for recording in done {
             self.seal(recording);
         }
         self.jobs.retain(|job| !job.is_finished());
-        self.metrics.recordings_active.set(self.takes.len() as i64);
+        self.sealer.metrics.recordings_active.set(self.takes.len() as i64);
+    }
+
+    /// Once a second everything goes to the disk, all spools with one call (reliability.md, fact 3). A disk
+    /// that is slower than that is waited for by nobody: the next sync comes when this one is done.
+    fn sync(&mut self, now: Mono) {
+        let busy = self.syncing.as_ref().is_some_and(|job| !job.is_finished());
+        if busy || self.takes.is_empty() || now.since(self.synced) < SYNC_EVERY {
+            return;
+        }
+        self.synced = now;
+        let folder = self.sealer.folder.clone();
+        self.syncing = Some(self.runtime.spawn_blocking(move || {
+            if let Err(error) = recordings::spool::sync_all(&folder) {
+                tracing::error!(%error, "the recordings folder cannot be synced");
+            }
+        }));
     }
 
     fn seal(&mut self, recording: RecordingId) {
@@ -309,7 +330,9 @@ impl Recorder {
             Stage::Writing(writer) => {
                 self.runtime.spawn(async move { sealer.seal(facts, *writer, at_us, wall, consent).await })
             }
-            Stage::Lost(why) => self.runtime.spawn(async move { sealer.lost(facts, why, wall, consent).await }),
+            Stage::Lost(why) => {
+                self.runtime.spawn(async move { sealer.lost(facts, why, wall, consent).await })
+            }
             Stage::Entering { .. } => return,
         });
     }
@@ -387,6 +410,9 @@ const TURN: Duration = Duration::from_millis(20);
 
 /// What a `kill -9` can cost at most, with a turn on top (reliability.md F1: 200 ms in all).
 const FLUSH_EVERY: Duration = Duration::from_millis(80);
+
+/// What a power loss can cost, with the flush on top (reliability.md F2).
+const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// The last packets need this long through worker and ring.
 const LAST_PACKETS: Duration = Duration::from_millis(150);

@@ -33,7 +33,14 @@ impl Sealer {
     }
 
     /// Ends a spool and makes the file of it.
-    pub async fn seal(self, facts: Facts, writer: SpoolWriter, at_us: u64, wall: Timestamp, consent: Consent) {
+    pub async fn seal(
+        self,
+        facts: Facts,
+        writer: SpoolWriter,
+        at_us: u64,
+        wall: Timestamp,
+        consent: Consent,
+    ) {
         let (folder, recording) = (self.folder.clone(), facts.recording);
         let broken = writer.broken().is_some();
         let sealed = tokio::task::spawn_blocking(move || {

@@ -30,10 +30,10 @@ pub struct Streams {
 
 #[derive(Debug, Default)]
 struct Table {
-    by_number: HashMap<u64, Stream>,
+    streams: HashMap<u64, Stream>,
     /// The newest connection to a peer, for reuse (RFC 3261 §18.1.1).
-    by_remote: HashMap<SocketAddr, u64>,
-    by_source: HashMap<IpAddr, usize>,
+    newest: HashMap<SocketAddr, u64>,
+    sources: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
@@ -43,7 +43,12 @@ struct Stream {
 }
 
 /// Accepts connections on a bound listener until the runtime ends.
-pub fn listen(number: u16, socket: std::net::TcpListener, streams: &Streams, runtime: &Handle) -> io::Result<()> {
+pub fn listen(
+    number: u16,
+    socket: std::net::TcpListener,
+    streams: &Streams,
+    runtime: &Handle,
+) -> io::Result<()> {
     let _guard = runtime.enter();
     let listener = TcpListener::from_std(socket)?;
     let streams = streams.clone();
@@ -69,8 +74,8 @@ impl Streams {
     pub fn send(&self, flow: Flow, bytes: Bytes) {
         let letters = {
             let table = self.table();
-            let number = flow.connection.or_else(|| table.by_remote.get(&flow.remote).copied());
-            number.and_then(|number| table.by_number.get(&number)).map(|stream| stream.letters.clone())
+            let number = flow.connection.or_else(|| table.newest.get(&flow.remote).copied());
+            number.and_then(|number| table.streams.get(&number)).map(|stream| stream.letters.clone())
         };
         match letters {
             // A connection that takes nothing for this long a queue is dead; so is one that is gone.
@@ -89,8 +94,8 @@ impl Streams {
         // Called from the control thread: waiting for room in its own queue would be for ever.
         if let Err(error) = self.control.try_send(input) {
             let control = self.control.clone();
-            let (std::sync::mpsc::TrySendError::Full(input) | std::sync::mpsc::TrySendError::Disconnected(input)) =
-                error;
+            let (std::sync::mpsc::TrySendError::Full(input)
+            | std::sync::mpsc::TrySendError::Disconnected(input)) = error;
             self.runtime.spawn_blocking(move || control.send(input));
         }
     }
@@ -105,21 +110,18 @@ impl Streams {
     fn open(&self, flow: Flow, bytes: Bytes) {
         let Some((number, letters)) = self.enter(flow.remote) else { return self.unreachable(flow) };
         let streams = self.clone();
-        if let Some(stream) = self.table().by_number.get(&number) {
+        if let Some(stream) = self.table().streams.get(&number) {
             let _ = stream.letters.try_send(bytes);
         }
         self.runtime.spawn(async move {
             let connected = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(flow.remote)).await;
-            match connected {
-                Ok(Ok(stream)) => {
-                    let local = stream.local_addr().unwrap_or(flow.local);
-                    let flow = Flow { local, connection: Some(number), ..flow };
-                    streams.talk(stream, flow, letters).await;
-                }
-                _ => {
-                    streams.leave(number);
-                    streams.unreachable(flow);
-                }
+            if let Ok(Ok(stream)) = connected {
+                let local = stream.local_addr().unwrap_or(flow.local);
+                let flow = Flow { local, connection: Some(number), ..flow };
+                streams.talk(stream, flow, letters).await;
+            } else {
+                streams.leave(number);
+                streams.unreachable(flow);
             }
         });
     }
@@ -127,28 +129,28 @@ impl Streams {
     /// Enters a connection into the table, unless there are too many.
     fn enter(&self, remote: SocketAddr) -> Option<(u64, mpsc::Receiver<Bytes>)> {
         let mut table = self.table();
-        let from_there = table.by_source.get(&remote.ip()).copied().unwrap_or(0);
-        if table.by_number.len() >= MOST_STREAMS || from_there >= MOST_PER_SOURCE {
+        let from_there = table.sources.get(&remote.ip()).copied().unwrap_or(0);
+        if table.streams.len() >= MOST_STREAMS || from_there >= MOST_PER_SOURCE {
             return None;
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (letters, queue) = mpsc::channel(MOST_LETTERS);
-        table.by_number.insert(number, Stream { remote, letters });
-        table.by_remote.insert(remote, number);
-        *table.by_source.entry(remote.ip()).or_default() += 1;
+        table.streams.insert(number, Stream { remote, letters });
+        table.newest.insert(remote, number);
+        *table.sources.entry(remote.ip()).or_default() += 1;
         Some((number, queue))
     }
 
     fn leave(&self, number: u64) {
         let mut table = self.table();
-        let Some(stream) = table.by_number.remove(&number) else { return };
-        if table.by_remote.get(&stream.remote) == Some(&number) {
-            table.by_remote.remove(&stream.remote);
+        let Some(stream) = table.streams.remove(&number) else { return };
+        if table.newest.get(&stream.remote) == Some(&number) {
+            table.newest.remove(&stream.remote);
         }
-        if let Some(count) = table.by_source.get_mut(&stream.remote.ip()) {
+        if let Some(count) = table.sources.get_mut(&stream.remote.ip()) {
             *count -= 1;
             if *count == 0 {
-                table.by_source.remove(&stream.remote.ip());
+                table.sources.remove(&stream.remote.ip());
             }
         }
     }

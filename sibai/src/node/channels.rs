@@ -128,17 +128,15 @@ impl Node {
         let mut agreed = None;
         if ours.is_none() {
             match offer {
-                Some(offer) => match negotiation.answer(offer, channel.route.peer) {
-                    Ok((answer, stream)) => {
-                        *ours = Some(answer);
-                        agreed = Some(stream);
-                    }
-                    // It was acceptable when it arrived; only a change of codecs in between leads here.
-                    Err(_) => {
+                Some(offer) => {
+                    let Ok((answer, stream)) = negotiation.answer(offer, channel.route.peer) else {
+                        // It was acceptable when it arrived; only a change of codecs leads here.
                         self.drop_leg(now, leg, Cause::NoCommonCodec);
                         return;
-                    }
-                },
+                    };
+                    *ours = Some(answer);
+                    agreed = Some(stream);
+                }
                 None => *ours = Some(negotiation.offer()),
             }
         }
@@ -234,4 +232,3 @@ pub(super) fn destination(target: &Target) -> Destination {
 
 /// From user of a caller who withholds the number (RFC 3323 §4.1).
 pub(super) const ANONYMOUS: &str = "anonymous";
-

@@ -6,8 +6,8 @@ use media::Event;
 use super::Node;
 
 impl Node {
-    pub(super) fn from_media(&mut self, now: Now, event: Event) {
-        match event {
+    pub(super) fn media_told(&mut self, now: Now, event: &Event) {
+        match *event {
             // A prompt that is missing was found by `check`; should one be, the call goes on in silence.
             Event::Played { leg, token } | Event::PromptMissing { leg, token } => {
                 let current = self.channels.get(&leg).is_some_and(|channel| channel.play == token);

@@ -18,8 +18,8 @@ use base::g711::Law;
 use base::time::soonest;
 use base::{CallId, Cause, Entropy, LegId, Machine, Mono, Now, RecordingId};
 use pbx::{Plan, Switchboard};
-use sip::seam as sip_seam;
 use sip::Endpoint;
+use sip::seam as sip_seam;
 
 use channels::Channel;
 pub use finish::Finished;
@@ -217,7 +217,7 @@ impl Node {
     fn settle(&mut self, now: Now) {
         loop {
             if let Some(output) = self.sip.poll() {
-                self.from_sip(now, output);
+                self.sip_told(now, output);
             } else if let Some(order) = self.brain.poll() {
                 self.carry_out(now, order);
             } else {
@@ -250,7 +250,7 @@ impl Machine for Node {
     fn handle(&mut self, now: Now, input: Input) {
         match input {
             Input::Sip(input) => self.sip.handle(now, input),
-            Input::Media(event) => self.from_media(now, event),
+            Input::Media(event) => self.media_told(now, &event),
             Input::Bound { leg, rtp, rtcp } => self.bound(now, leg, rtp, rtcp),
             Input::Unbound { leg } => self.unbound(now, leg),
             Input::WorkerLost { leg } => self.drop_leg(now, leg, Cause::Internal),

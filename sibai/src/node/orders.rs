@@ -136,4 +136,3 @@ impl Node {
         self.think(now, Some(leg), pbx::Input::Digit { leg, digit });
     }
 }
-

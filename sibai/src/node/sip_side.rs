@@ -15,7 +15,7 @@ impl Node {
         self.sip.handle(now, Input::Command(command));
     }
 
-    pub(super) fn from_sip(&mut self, now: Now, output: SipOutput) {
+    pub(super) fn sip_told(&mut self, now: Now, output: SipOutput) {
         match output {
             SipOutput::Send { flow, bytes } => self.out.push_back(Output::Send { flow, bytes }),
             SipOutput::Event(event) => self.sip_event(now, event),
@@ -52,8 +52,9 @@ impl Node {
     fn arrived(&mut self, now: Now, incoming: Incoming) {
         let leg = incoming.leg;
         if let Some(offer) = &incoming.sdp {
-            let probe = Negotiation::new(incoming.media_address, PROBE_PORT, PROBE_PORT, 0, self.codecs.clone())
-                .answer(offer, incoming.flow.remote.ip());
+            let probe =
+                Negotiation::new(incoming.media_address, PROBE_PORT, PROBE_PORT, 0, self.codecs.clone())
+                    .answer(offer, incoming.flow.remote.ip());
             if let Err(fault) = probe {
                 let (source, status) = (incoming.flow.remote, fault.status());
                 let cause = Cause::NoCommonCodec;
@@ -71,8 +72,16 @@ impl Node {
         };
         let (arrival, offer) = arrival(incoming);
         let role = Role::Arrived { offer, ours: None };
-        let channel =
-            Channel { worker, route, ports: Ports::None, role, bridged: None, law: None, held: false, play: 0 };
+        let channel = Channel {
+            worker,
+            route,
+            ports: Ports::None,
+            role,
+            bridged: None,
+            law: None,
+            held: false,
+            play: 0,
+        };
         self.channels.insert(leg, channel);
         self.think(now, Some(leg), pbx::Input::Arrived { leg, arrival: Box::new(arrival) });
     }
@@ -97,14 +106,9 @@ impl Node {
     fn confirmed(&mut self, now: Now, leg: LegId, sdp: Option<&str>) {
         let Some(channel) = self.channels.get(&leg) else { return };
         let waits = channel.law.is_none();
-        match sdp {
-            Some(sdp) => {
-                if self.take_answer(now, leg, sdp).is_err() && waits {
-                    self.drop_leg(now, leg, Cause::NoCommonCodec);
-                }
-            }
-            None if waits => self.drop_leg(now, leg, Cause::NoCommonCodec),
-            None => {}
+        let taken = sdp.is_some_and(|sdp| self.take_answer(now, leg, sdp).is_ok());
+        if waits && !taken {
+            self.drop_leg(now, leg, Cause::NoCommonCodec);
         }
     }
 

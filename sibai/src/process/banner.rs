@@ -28,7 +28,11 @@ fn lines(process: &Process, text: &mut String) {
         for number in &line.numbers {
             let arrives: Vec<_> = number.arrives_as.iter().map(base::PhoneNumber::national).collect();
             let _ = write!(text, "  number {}", number.number.national());
-            let _ = if arrives.is_empty() { writeln!(text) } else { writeln!(text, ", arrives as {}", arrives.join(", ")) };
+            let _ = if arrives.is_empty() {
+                writeln!(text)
+            } else {
+                writeln!(text, ", arrives as {}", arrives.join(", "))
+            };
         }
         for (name, seat) in &line.seats {
             if let ivr::line::Reach::Ext(ext) = &seat.reach {
@@ -50,7 +54,8 @@ fn secrets(process: &Process, text: &mut String) {
     }
     if let Some(token) = &secrets.token {
         let _ = writeln!(text, "  API token {token}");
-        let _ = writeln!(text, "  curl -H 'Authorization: Bearer {token}' http://{}/v1/recordings", process.api);
+        let _ =
+            writeln!(text, "  curl -H 'Authorization: Bearer {token}' http://{}/v1/recordings", process.api);
     }
     let address = process.listeners.first().map(|listener| listener.address);
     if let (Some(address), Some((extension, _)), Some(number)) =

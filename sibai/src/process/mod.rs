@@ -34,6 +34,7 @@ use crate::drive::sealer::{Sealer, policy};
 use crate::drive::worker::{self, Worker};
 use crate::metrics::Metrics;
 use crate::node::{self, Node, Setup};
+use crate::store::journal::Patience;
 use crate::store::{Extension, Journal, NewSecrets, Progress, Store};
 
 /// How a process differs from what its configuration says.
@@ -72,8 +73,8 @@ pub struct Process {
 
 impl Process {
     /// Starts everything, or says in one sentence what stands in the way; then nothing is left behind.
-    pub fn start(loaded: Loaded, options: Options) -> anyhow::Result<Self> {
-        let (engine, plan, prompts) = ready_made(&loaded)?;
+    pub fn start(loaded: &Loaded, options: &Options) -> anyhow::Result<Self> {
+        let (engine, plan, prompts) = ready_made(loaded)?;
         let clock = clock(&engine, &plan, options.at)?;
         let bound = bind(&engine, options.free_ports)?;
         let api = bind_api(&engine, options.free_ports)?;
@@ -216,7 +217,7 @@ impl Drop for Process {
     }
 }
 
-/// Everything that can fail has been done; what is left is to start the threads.
+/// Everything that can be refused has been done; what is left is to start the threads.
 struct Parts {
     engine: Engine,
     plan: Arc<Plan>,
@@ -234,108 +235,132 @@ struct Parts {
 
 impl Parts {
     fn assemble(self) -> anyhow::Result<Process> {
-        let Self { engine, plan, prompts, clock, bound, api, folder, policies, store, secrets, lock, runtime } =
-            self;
         let metrics = Arc::new(Metrics::default());
         let mut entropy = Entropy::from_seed(seed()?);
-        let _guard = runtime.enter();
-        let (journal, journal_done) = Journal::start(store.clone(), crate::store::journal::Patience::default());
-        let (control_in, control_inbox) = control::channel();
-        let (recorder_in, recorder_inbox) = recorder::channel();
-        let workers = workers();
-        let (taps, rings): (Vec<_>, Vec<_>) =
-            (0..workers).map(|_| rtrb::RingBuffer::new(ring(plan.limits.max_calls, workers))).unzip();
-        let pool = PortPool::new(engine.rtp.ports.0, engine.rtp.ports.1, entropy.fork());
-        let pool = Arc::new(Mutex::new(pool));
-        let hands = (0..).zip(taps).map(|(number, tap)| {
-            Worker::start(worker::Setup {
-                number,
-                clock,
-                ports: Arc::clone(&pool),
-                prompts: Arc::clone(&prompts),
-                control: control_in.clone(),
-                tap,
-                metrics: Arc::clone(&metrics),
-            })
-        });
-        let hands = hands.collect::<std::io::Result<Vec<_>>>().context("media workers")?;
-        let sealer = Sealer {
-            folder: folder.clone(),
-            journal: journal.clone(),
-            policies: Arc::clone(&policies),
-            metrics: Arc::clone(&metrics),
+        let (journal, journal_done) = {
+            let _guard = self.runtime.enter();
+            Journal::start(self.store.clone(), Patience::default())
         };
-        let keep_free = engine.recordings.keep_free;
-        let recorder = Recorder::new(
-            clock,
-            folder.clone(),
-            keep_free,
-            rings,
-            recorder_in.clone(),
-            sealer,
-            runtime.handle().clone(),
-            Arc::clone(&metrics),
-        );
-        let listeners = bound.addresses.clone();
-        let users = runtime.block_on(store.users(&Extension::all(&plan.extensions)))?;
-        let directory = directory::directory(&engine, &listeners, users);
-        let node = Node::new(Setup {
-            directory,
-            limits: sip::seam::Limits::default(),
-            plan: Arc::clone(&plan),
-            codecs: engine.rtp.codecs.clone(),
-            workers,
-            entropy,
-        });
+        let (control, control_inbox) = control::channel();
+        let (workers, rings) = self.workers(&control, &metrics, entropy.fork())?;
+        let (recorder, recorder_thread) = self.recorder(rings, &journal, &metrics)?;
+        let listeners = self.bound.addresses.clone();
+        let node = self.node(&listeners, workers.len(), entropy)?;
         let (net, receivers) =
-            bound.start(&control_in, runtime.handle(), &metrics).context("listeners")?;
+            self.bound.start(&control, self.runtime.handle(), &metrics).context("listeners")?;
         let (tell, news) = channel();
         let thread = Control {
             node,
-            clock,
+            clock: self.clock,
             net,
-            workers: hands,
-            recorder: recorder_in,
-            news: news::desk(journal, tell, Arc::clone(&metrics), clock),
+            workers,
+            recorder,
+            news: news::desk(journal, tell, Arc::clone(&metrics), self.clock),
             metrics: Arc::clone(&metrics),
         };
         let control_thread = spawn("control", move || thread.run(&control_inbox))?;
-        let recorder_thread = spawn("recorder", move || recorder.run(&recorder_inbox))?;
         let ready = Arc::new(AtomicBool::new(true));
         let (stop_api, stopping) = watch::channel(false);
-        let api_address = api.local_addr()?;
+        let api = self.api.local_addr()?;
         let background = tasks::Background {
-            store: store.clone(),
-            folder,
-            clock,
+            store: self.store.clone(),
+            folder: self.folder,
+            clock: self.clock,
             metrics: Arc::clone(&metrics),
             ready: Arc::clone(&ready),
-            engine: engine.clone(),
+            engine: self.engine.clone(),
             listeners: listeners.clone(),
-            plan: Arc::clone(&plan),
-            control: control_in.clone(),
+            plan: Arc::clone(&self.plan),
+            control: control.clone(),
         };
-        background.start(&runtime, api, stopping)?;
+        background.start(&self.runtime, self.api, stopping)?;
         Ok(Process {
-            engine,
-            plan,
-            clock,
-            runtime: Some(runtime),
-            control: control_in,
+            engine: self.engine,
+            plan: self.plan,
+            clock: self.clock,
+            runtime: Some(self.runtime),
+            control,
             control_thread: Some(control_thread),
             recorder_thread: Some(recorder_thread),
             receivers: Some(receivers),
             journal_done: Some(journal_done),
-            store,
+            store: self.store,
             listeners,
-            api: api_address,
-            secrets,
+            api,
+            secrets: self.secrets,
             metrics,
             ready,
             stop_api,
             news: Some(news),
-            _lock: lock,
+            _lock: self.lock,
         })
+    }
+
+    /// The media workers, and the recorder's end of each one's ring.
+    fn workers(
+        &self,
+        control: &control::Sender,
+        metrics: &Arc<Metrics>,
+        mut entropy: Entropy,
+    ) -> anyhow::Result<(Vec<Worker>, Vec<rtrb::Consumer<media::Tapped>>)> {
+        let count = workers();
+        let (first, last) = self.engine.rtp.ports;
+        let ports = Arc::new(Mutex::new(PortPool::new(first, last, entropy.fork())));
+        let mut rings = Vec::with_capacity(count);
+        let mut workers = Vec::with_capacity(count);
+        for number in 0..count {
+            let (tap, ring) = rtrb::RingBuffer::new(ring(self.plan.limits.max_calls, count));
+            rings.push(ring);
+            workers.push(
+                Worker::start(worker::Setup {
+                    number,
+                    clock: self.clock,
+                    ports: Arc::clone(&ports),
+                    prompts: Arc::clone(&self.prompts),
+                    control: control.clone(),
+                    tap,
+                    metrics: Arc::clone(metrics),
+                })
+                .context("media workers")?,
+            );
+        }
+        Ok((workers, rings))
+    }
+
+    fn recorder(
+        &self,
+        rings: Vec<rtrb::Consumer<media::Tapped>>,
+        journal: &Journal,
+        metrics: &Arc<Metrics>,
+    ) -> anyhow::Result<(recorder::Sender, JoinHandle<()>)> {
+        let (sender, inbox) = recorder::channel();
+        let recorder = Recorder::new(recorder::Setup {
+            clock: self.clock,
+            keep_free: self.engine.recordings.keep_free,
+            rings,
+            myself: sender.clone(),
+            sealer: Sealer {
+                folder: self.folder.clone(),
+                journal: journal.clone(),
+                policies: Arc::clone(&self.policies),
+                metrics: Arc::clone(metrics),
+            },
+            runtime: self.runtime.handle().clone(),
+        });
+        let thread = spawn("recorder", move || recorder.run(&inbox))?;
+        Ok((sender, thread))
+    }
+
+    fn node(&self, listeners: &[Listener], workers: usize, entropy: Entropy) -> anyhow::Result<Node> {
+        let users = self.runtime.block_on(self.store.users(&Extension::all(&self.plan.extensions)))?;
+        Ok(Node::new(Setup {
+            directory: directory::directory(&self.engine, listeners, users),
+            limits: sip::seam::Limits::default(),
+            plan: Arc::clone(&self.plan),
+            codecs: self.engine.rtp.codecs.clone(),
+            workers,
+            entropy,
+        }))
     }
 }
 
@@ -346,7 +371,8 @@ fn ready_made(loaded: &Loaded) -> anyhow::Result<(Engine, Arc<Plan>, Arc<Prompts
     let mut prompts = Prompts::default();
     for file in &loaded.prompt_files {
         let extension = file.path.rsplit('.').next().unwrap_or_default();
-        let bytes = loaded.read(&file.path).with_context(|| format!("the prompt {} cannot be read", file.path))?;
+        let bytes =
+            loaded.read(&file.path).with_context(|| format!("the prompt {} cannot be read", file.path))?;
         let prompt = media::prompts::load(&bytes, Some(extension))
             .with_context(|| format!("the prompt {} cannot be played", file.path))?;
         prompts.insert(file.line.clone(), file.prompt.clone(), prompt);
@@ -398,10 +424,10 @@ fn bind_api(engine: &Engine, free_ports: bool) -> anyhow::Result<std::net::TcpLi
 
 /// Two processes in one data folder would finish each other's recordings.
 fn lock(data: &std::path::Path) -> anyhow::Result<std::fs::File> {
-    private_folder(data)
-        .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
+    private_folder(data).with_context(|| format!("the data folder {} cannot be made", data.display()))?;
     let path = data.join("lock");
-    let file = std::fs::File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    let file =
+        std::fs::File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => bail!("another sibai works in the data folder {}", data.display()),
@@ -443,7 +469,6 @@ fn ring(max_calls: u32, workers: usize) -> usize {
     let packets = max_calls as usize * 2 * 50 * 2;
     (packets / workers).clamp(SMALLEST_RING, LARGEST_RING)
 }
-
 
 /// Some calls' worth, so that a small cap does not make a small hiccup a gap.
 const SMALLEST_RING: usize = 2_000;
