@@ -284,6 +284,14 @@ fn rules_of_numbers_seats_and_calendars() {
 }
 
 #[test]
+fn who_agreed_explicitly_may_be_kept_longer() {
+    let long = SOUND.replace("when: { queue: sales }, keep: 60d", "when: { consent: explicit }, keep: 24mo");
+    assert_eq!(found(&checked(&long)), []);
+    let within = SOUND.replace("keep: 60d", "keep: 181d");
+    assert_eq!(found(&checked(&within)), [], "six calendar months have 181 days at least");
+}
+
+#[test]
 fn ways_of_a_call() {
     case_at("    - recording_notice\n", "", "E122", "\"1\": ▲{ queue");
     case_at("    - recording_notice\n", "", "E122", "▲ring: { strategy: parallel");

@@ -387,7 +387,7 @@ pub(super) static RECORDING: Struct = Struct {
     fields: &[
         field(
             "record",
-            Kind::List(&Kind::OneOf(&Words { words: &["queues", "ring"], later: &["mailboxes"] }), 1, 2),
+            Kind::List(&Kind::OneOf(&Words { words: &["queues", "ring"], later: &["mailboxes"] }), 1, 3),
             Need::Required,
             "Conversations from queues, from ring steps, or both; menus never.",
         ),

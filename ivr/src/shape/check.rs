@@ -117,7 +117,10 @@ impl Checker<'_, '_> {
                 self.unknown(entry, shape.noun, &known, shape.later);
             }
         }
-        self.missing(node.at, node, shape.noun, shape.fields);
+        // Who wrote a key that is not built yet did it in place of one that is.
+        if !entries.iter().any(|entry| shape.later.contains(&entry.key.as_str())) {
+            self.missing(node.at, node, shape.noun, shape.fields);
+        }
     }
 
     fn missing(&mut self, at: Spot, node: &Node, noun: &str, fields: &[Field]) {
