@@ -31,7 +31,9 @@ impl PhoneNumber {
         if digits.is_empty() || digits.len() > LONGEST {
             return None;
         }
-        Some(Self(normal_form(plus, &digits)))
+        // What carriers prefix may make it longer than any number: then it is none, and what is stored reads
+        // back as itself.
+        Some(Self(normal_form(plus, &digits))).filter(|number| number.0.len() <= LONGEST)
     }
 
     /// The normal form.
@@ -107,7 +109,7 @@ fn china(national: &str) -> String {
     if is_access(national) {
         return national.to_owned();
     }
-    let significant = national.strip_prefix('0').unwrap_or(national);
+    let significant = national.trim_start_matches('0');
     if is_access(significant) {
         return significant.to_owned();
     }
@@ -174,6 +176,15 @@ mod tests {
         assert_eq!(normal("10086"), "10086");
         assert_eq!(normal("0012125550100"), "+12125550100");
         assert_eq!(normal("+44 20 7946 0000"), "+442079460000");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_normal_form_is_its_own_normal_form(raw in "[+]?[0-9 -]{0,22}") {
+            if let Some(number) = PhoneNumber::normalise(&raw) {
+                proptest::prop_assert_eq!(PhoneNumber::normalise(number.as_str()), Some(number));
+            }
+        }
     }
 
     #[test]

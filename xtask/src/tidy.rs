@@ -63,7 +63,7 @@ fn names(source: &Source, complaints: &mut Vec<String>) {
                     .push(format!("{}:{number}: `{name}`: `{word}` is no noun of the house", source.path));
             }
         }
-        if line.contains("fn get_") {
+        if line.contains(&format!("fn {GETTER}")) {
             complaints.push(format!("{}:{number}: a getter has the name of what it gives", source.path));
         }
     }
@@ -128,6 +128,9 @@ const LONGEST_FILE: usize = 600;
 
 /// Names that say nothing.
 const EMPTY_WORDS: &[&str] = &["Manager", "Handler", "Service", "Helper", "Context"];
+
+/// A word that says nothing before the name of a thing.
+const GETTER: &str = "get_";
 
 /// File names that say nothing.
 const EMPTY_FILES: &[&str] = &["utils", "util", "common", "misc", "helpers", "helper", "manager", "handler"];

@@ -200,7 +200,7 @@ impl Node {
         if matches!(channel.ports, Ports::None) {
             return;
         }
-        self.finishing.expect(leg);
+        self.finishing.wait_for(leg);
         let command = media::Command::Close { leg };
         self.out.push_back(Output::Media { worker: channel.worker, command });
     }

@@ -28,7 +28,7 @@ pub(super) struct Finishing {
 
 impl Finishing {
     /// This leg's channel was told to close; its quality will come.
-    pub(super) fn expect(&mut self, leg: LegId) {
+    pub(super) fn wait_for(&mut self, leg: LegId) {
         self.closing.insert(leg);
     }
 
