@@ -40,32 +40,75 @@ pub(super) struct Network {
     entropy: Entropy,
     letters: BTreeMap<(Mono, u64), Letter>,
     posted: u64,
+    traffic: Traffic,
+    /// SIP is printed as it is posted.
+    traced: bool,
+}
+
+/// What became of the datagrams.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    /// SIP messages that reached the other end.
+    pub sip: u64,
+    /// RTP and RTCP packets that did.
+    pub media: u64,
+    /// SIP messages lost.
+    pub sip_lost: u64,
+    /// Packets lost.
+    pub media_lost: u64,
+    /// Datagrams of either kind that came twice.
+    pub doubled: u64,
+    /// Datagrams that were overtaken by a later one.
+    pub overtaken: u64,
 }
 
 impl Network {
-    pub fn new(link: Link, entropy: Entropy) -> Self {
-        Self { link, entropy, letters: BTreeMap::new(), posted: 0 }
+    pub(super) fn new(link: Link, entropy: Entropy) -> Self {
+        let (letters, traffic) = (BTreeMap::new(), Traffic::default());
+        Self { link, entropy, letters, posted: 0, traffic, traced: false }
     }
 
-    pub fn set_link(&mut self, link: Link) {
+    pub(super) fn trace(&mut self) {
+        self.traced = true;
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    pub(super) fn set_link(&mut self, link: Link) {
         self.link = link;
     }
 
     /// When the next datagram arrives.
-    pub fn next(&self) -> Option<Mono> {
+    pub(super) fn next(&self) -> Option<Mono> {
         self.letters.first_key_value().map(|((at, _), _)| *at)
     }
 
-    pub fn arrived(&mut self, now: Mono) -> Option<Letter> {
+    pub(super) fn arrived(&mut self, now: Mono) -> Option<Letter> {
         let entry = self.letters.first_entry().filter(|entry| entry.key().0 <= now)?;
         Some(entry.remove())
     }
 
-    pub fn post(&mut self, now: Mono, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        if self.entropy.below(10_000) < self.link.lost {
+    pub(super) fn post(&mut self, now: Mono, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        // The first byte of RTP has its top bit set (RFC 3550 §5.1), that of SIP never.
+        let sip = bytes.first().is_some_and(u8::is_ascii);
+        let lost = self.entropy.below(10_000) < self.link.lost;
+        if sip && self.traced {
+            println!("{now:?} {from} -> {to} {}{}", title(&bytes), if lost { "  LOST" } else { "" });
+        }
+        let counter = match (sip, lost) {
+            (true, false) => &mut self.traffic.sip,
+            (true, true) => &mut self.traffic.sip_lost,
+            (false, false) => &mut self.traffic.media,
+            (false, true) => &mut self.traffic.media_lost,
+        };
+        *counter += 1;
+        if lost {
             return;
         }
         if self.entropy.below(10_000) < self.link.doubled {
+            self.traffic.doubled += 1;
             self.send(now, Letter { from, to, bytes: bytes.clone() });
         }
         self.send(now, Letter { from, to, bytes });
@@ -75,6 +118,15 @@ impl Network {
         let chance = self.entropy.below(self.link.jitter.as_nanos() as u64 + 1);
         let at = now + self.link.delay + Duration::from_nanos(chance);
         self.posted += 1;
+        let last = self.letters.last_key_value().is_some_and(|((last, _), _)| *last > at);
+        self.traffic.overtaken += u64::from(last);
         self.letters.insert((at, self.posted), letter);
     }
+}
+
+/// The first line of a message, with what tells its transaction from others.
+fn title(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+    format!("{} | {} | {}", text.lines().next().unwrap_or_default(), line("CSeq"), line("Call-ID"))
 }

@@ -3,6 +3,7 @@
 //! The same `Node` and `Engine` that the process drives are driven here, without a socket. Everything
 //! random comes from one seed, so a run that fails can be had again.
 
+pub mod example;
 mod link;
 mod pbx_side;
 mod shadow;
@@ -16,10 +17,11 @@ use base::time::soonest;
 use base::{Entropy, Machine, Mono, Now, Timestamp};
 use media::Prompts;
 use pbx::Plan;
-use phones::{Event, Phone};
+use phones::{CallNo, Event, Phone};
 
-pub use link::Link;
+pub use example::Example;
 use link::Network;
+pub use link::{Link, Traffic};
 pub use pbx_side::{PbxSide, Take};
 
 /// What a world is made of.
@@ -37,6 +39,8 @@ pub struct Setting {
     pub link: Link,
     /// Media workers.
     pub workers: usize,
+    /// How long at most a media worker's word takes to the node: in the process they are threads.
+    pub hop: Duration,
     /// Everything random comes from it.
     pub seed: u64,
 }
@@ -50,7 +54,21 @@ pub struct World {
     phones: Vec<Phone>,
     /// Who listens where.
     places: BTreeMap<SocketAddr, usize>,
-    seen: Vec<(Mono, usize, Event)>,
+    seen: Vec<Seen>,
+    traced: bool,
+}
+
+/// What a phone saw.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// When.
+    pub at: Mono,
+    /// Which phone.
+    pub phone: usize,
+    /// Of which of its calls.
+    pub call: Option<CallNo>,
+    /// What.
+    pub event: Event,
 }
 
 /// Where Sibai listens.
@@ -72,6 +90,7 @@ impl World {
             phones: Vec::new(),
             places: BTreeMap::new(),
             seen: Vec::new(),
+            traced: false,
         }
     }
 
@@ -99,12 +118,17 @@ impl World {
         &self.phones[number]
     }
 
+    /// All phones, in the order in which they were added.
+    pub fn phones(&self) -> &[Phone] {
+        &self.phones
+    }
+
     /// The PBX and what it told.
     pub fn pbx(&self) -> &PbxSide {
         &self.pbx
     }
 
-    /// The PBX, to be told something.
+    /// The PBX, to be watched more closely.
     pub fn pbx_mut(&mut self) -> &mut PbxSide {
         &mut self.pbx
     }
@@ -114,20 +138,37 @@ impl World {
         self.network.set_link(link);
     }
 
+    /// What became of the datagrams.
+    pub fn traffic(&self) -> Traffic {
+        self.network.traffic()
+    }
+
+    /// From now on what happens is printed.
+    pub fn trace(&mut self) {
+        self.traced = true;
+        self.network.trace();
+        self.pbx.trace();
+    }
+
     /// What the phones saw, in order.
-    pub fn seen(&self) -> &[(Mono, usize, Event)] {
+    pub fn seen(&self) -> &[Seen] {
         &self.seen
     }
 
     /// When a phone first saw something of this kind.
     pub fn when(&self, phone: usize, kind: impl Fn(&Event) -> bool) -> Option<Mono> {
-        self.seen.iter().find(|(_, who, event)| *who == phone && kind(event)).map(|(at, ..)| *at)
+        self.seen.iter().find(|seen| seen.phone == phone && kind(&seen.event)).map(|seen| seen.at)
     }
 
     /// Tells a phone to do something.
     pub fn tell(&mut self, phone: usize, input: phones::Input) {
         self.phones[phone].handle(self.now, input);
         self.drain(phone);
+    }
+
+    /// Tells the node something, and carries out what it wants.
+    pub fn operate(&mut self, input: sibai::node::Input) {
+        self.pbx.operate(self.now, input, &mut self.network);
     }
 
     /// Changes a phone from outside.
@@ -203,7 +244,16 @@ impl World {
                 phones::Output::SendRtp { from, to, bytes } => {
                     self.network.post(self.now.mono, from, to, bytes);
                 }
-                phones::Output::Saw { event, .. } => self.seen.push((self.now.mono, phone, event)),
+                phones::Output::Saw { call, event } => {
+                    if self.traced {
+                        println!(
+                            "{:?} {}: {call:?} {event:?}",
+                            self.now.mono,
+                            self.phones[phone].setup().name
+                        );
+                    }
+                    self.seen.push(Seen { at: self.now.mono, phone, call, event });
+                }
             }
         }
     }

@@ -1,23 +1,25 @@
 //! The PBX in the World: one node, its media engines, ports without sockets, recordings in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::g711::Law;
 use base::time::soonest;
-use base::{Cause, Entropy, LegId, Machine, Mono, Name, Now, RecordingId};
+use base::{Entropy, LegId, Machine, Mono, Name, Now, RecordingId};
 use media::{Command, Engine, Port, Sink, Tapped};
 use sibai::node::{Finished, Input, Node, Output, Setup};
 use sip::seam::{Directory, Flow, Input as SipInput, Limits, Transport, Trunk, User};
-use sip::{Carriage, Message};
+use sip::{Algorithm, Carriage, Message};
 
 use super::link::{Letter, Network};
 use super::shadow::Shadow;
 use super::{CARRIER, SIBAI, Setting};
 
 /// A recording as it was tapped.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Take {
     /// What the brain said of it.
     pub record: pbx::seam::Record,
@@ -25,6 +27,12 @@ pub struct Take {
     pub packets: Vec<Tapped>,
     /// Consent at its end, once it ended.
     pub ended: Option<pbx::Consent>,
+}
+
+impl fmt::Debug for Take {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Take({:?}, {} packets, {:?})", self.record, self.packets.len(), self.ended)
+    }
 }
 
 /// The PBX and everything that it told.
@@ -41,10 +49,23 @@ pub struct PbxSide {
     faults: Vec<String>,
     /// SIP messages that the node wrote, for judges that want to read them all.
     written: u64,
+    /// Words of the media workers on their way to the node.
+    hops: Hops,
     shadow: Option<Shadow>,
+    /// How often a clone was followed to the end.
+    followed: u64,
     chance: Entropy,
     /// One in so many inputs a clone is taken; 0: never.
     clone_every: u64,
+    traced: bool,
+}
+
+/// The queue from the media workers to the node: in order, and a little late.
+#[derive(Debug)]
+struct Hops {
+    longest: Duration,
+    last: Mono,
+    under_way: VecDeque<(Mono, Input)>,
 }
 
 impl PbxSide {
@@ -70,9 +91,12 @@ impl PbxSide {
             takes: BTreeMap::new(),
             faults: Vec::new(),
             written: 0,
+            hops: Hops { longest: setting.hop, last: Mono::ZERO, under_way: VecDeque::new() },
             shadow: None,
+            followed: 0,
             chance,
             clone_every: 0,
+            traced: false,
         }
     }
 
@@ -116,27 +140,53 @@ impl PbxSide {
         self.clone_every = every;
     }
 
-    /// Tells the node something, at once.
-    pub fn tell(&mut self, now: Now, input: Input) -> Vec<Output> {
-        let mut outputs = Vec::new();
-        self.handle(now, Some(input), &mut outputs);
-        outputs
+    /// How many clones were followed to the end of their time.
+    pub fn followed(&self) -> u64 {
+        self.followed
+    }
+
+    pub(super) fn trace(&mut self) {
+        self.traced = true;
+    }
+
+    pub(super) fn operate(&mut self, now: Now, input: Input, network: &mut Network) {
+        self.think(now, Some(input), network);
+        self.listen(now, network);
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
         let engines = self.engines.iter().filter_map(Engine::deadline).min();
-        soonest(self.node.deadline(), engines)
+        let hops = self.hops.under_way.front().map(|(at, _)| *at);
+        soonest(soonest(self.node.deadline(), engines), hops)
     }
 
     pub(super) fn expire(&mut self, now: Now, network: &mut Network) {
         if self.node.deadline().is_some_and(|at| at <= now.mono) {
             self.think(now, None, network);
+            if self.node.deadline().is_some_and(|at| at <= now.mono) {
+                self.faults.push("the node's deadline has passed although it was told".to_owned());
+            }
         }
         for worker in 0..self.engines.len() {
             if self.engines[worker].deadline().is_some_and(|at| at <= now.mono) {
                 self.media(now, network, worker, |engine, out| engine.tick(now, out));
             }
         }
+        self.listen(now, network);
+    }
+
+    /// Tells the node what the workers said, as far as it is there already.
+    fn listen(&mut self, now: Now, network: &mut Network) {
+        while self.hops.under_way.front().is_some_and(|(at, _)| *at <= now.mono) {
+            let Some((_, input)) = self.hops.under_way.pop_front() else { return };
+            self.think(now, Some(input), network);
+        }
+    }
+
+    fn hop(&mut self, now: Now, input: Input) {
+        let late = Duration::from_nanos(self.chance.below(self.hops.longest.as_nanos() as u64 + 1));
+        self.hops.last = self.hops.last.max(now.mono + late);
+        self.hops.under_way.push_back((self.hops.last, input));
     }
 
     pub(super) fn receive(&mut self, now: Now, letter: Letter, network: &mut Network) {
@@ -147,8 +197,11 @@ impl PbxSide {
             self.think(now, Some(Input::Sip(SipInput::Received { flow, message })), network);
         } else if let Some((leg, port)) = self.ports.get(&to).copied() {
             let Some((worker, _)) = self.legs.get(&leg).copied() else { return };
-            self.media(now, network, worker, |engine, out| engine.receive(now, leg, port, from, &mut bytes, out));
+            self.media(now, network, worker, |engine, out| {
+                engine.receive(now, leg, port, from, &mut bytes, out)
+            });
         }
+        self.listen(now, network);
     }
 
     fn think(&mut self, now: Now, input: Option<Input>, network: &mut Network) {
@@ -171,16 +224,11 @@ impl PbxSide {
         while let Some(output) = self.node.poll() {
             outputs.push(output);
         }
-        if self.node.deadline().is_some_and(|at| at <= now.mono) && copy.is_none() {
-            self.node.expire(now);
-            while let Some(output) = self.node.poll() {
-                outputs.push(output);
-            }
-        }
         if let (Some(shadow), Some(input)) = (&mut self.shadow, copy)
-            && !shadow.follow(now, input, outputs)
+            && !shadow.follow(now, input, outputs, &self.node)
         {
             self.shadow = None;
+            self.followed += 1;
         }
     }
 
@@ -190,7 +238,9 @@ impl PbxSide {
                 self.written += 1;
                 network.post(now.mono, flow.local, flow.remote, bytes.to_vec());
             }
-            Output::Open { worker, leg, address, ssrc } => self.open(now, network, worker, leg, address, ssrc),
+            Output::Open { worker, leg, address, ssrc } => {
+                self.open(now, network, worker, leg, address, ssrc)
+            }
             Output::Media { worker, command } => {
                 let closing = if let Command::Close { leg } = &command { Some(*leg) } else { None };
                 self.media(now, network, worker, |engine, out| engine.command(now, command, out));
@@ -200,6 +250,9 @@ impl PbxSide {
                 }
             }
             Output::Record { record, .. } => {
+                if record.consent != pbx::Consent::NoticeGiven {
+                    self.faults.push(format!("{} recorded with {:?}", record.recording, record.consent));
+                }
                 let take = Take { record: *record.clone(), packets: Vec::new(), ended: None };
                 if self.takes.insert(record.recording, take).is_some() {
                     self.faults.push(format!("recording {} begun twice", record.recording));
@@ -209,34 +262,48 @@ impl PbxSide {
                 Some(take) if take.ended.is_none() => take.ended = Some(consent),
                 _ => self.faults.push(format!("recording {recording} ended without having begun")),
             },
-            Output::Finished(finished) => self.finished.push(*finished),
-            Output::Tell { call, what } => self.told.push((now.mono, call, what)),
+            Output::Finished(finished) => {
+                if self.traced {
+                    println!("{:?} sibai: finished {:?}", now.mono, finished.record);
+                }
+                self.finished.push(*finished);
+            }
+            Output::Tell { call, what } => {
+                if self.traced {
+                    println!("{:?} sibai: {call} {what:?}", now.mono);
+                }
+                self.told.push((now.mono, call, what));
+            }
             Output::Fault { leg, what } => self.faults.push(format!("panic at {leg:?}: {what}")),
-            Output::Refused { .. } | Output::Standing(_) | Output::TrunkUp { .. } | Output::Registered { .. } => {}
+            Output::Refused { .. }
+            | Output::Standing(_)
+            | Output::TrunkUp { .. }
+            | Output::Registered { .. } => {}
         }
     }
 
-    fn open(
+    fn open(&mut self, now: Now, network: &mut Network, worker: usize, leg: LegId, local: IpAddr, ssrc: u32) {
+        let rtp = SocketAddr::new(local, self.next_port);
+        // Round and round through a range that is larger than any run needs at once.
+        self.next_port = if self.next_port >= 29_998 { 20_000 } else { self.next_port + 2 };
+        let leg_before = self.legs.insert(leg, (worker, rtp)).is_some();
+        let rtp_before = self.ports.insert(rtp, (leg, Port::Rtp)).is_some();
+        let rtcp_before = self.ports.insert(above(rtp), (leg, Port::Rtcp)).is_some();
+        if leg_before || rtp_before || rtcp_before {
+            self.faults.push(format!("{leg} opened twice, or its ports {rtp} belong to another"));
+        }
+        self.media(now, network, worker, |engine, out| engine.command(now, Command::Open { leg, ssrc }, out));
+        let bound = Input::Bound { leg, rtp: rtp.port(), rtcp: rtp.port() + 1 };
+        self.hop(now, bound);
+    }
+
+    fn media(
         &mut self,
         now: Now,
         network: &mut Network,
         worker: usize,
-        leg: LegId,
-        local: IpAddr,
-        ssrc: u32,
+        deed: impl FnOnce(&mut Engine, &mut Out),
     ) {
-        let rtp = SocketAddr::new(local, self.next_port);
-        // Round and round through a range that is larger than any run needs at once.
-        self.next_port = if self.next_port >= 29_998 { 20_000 } else { self.next_port + 2 };
-        self.legs.insert(leg, (worker, rtp));
-        self.ports.insert(rtp, (leg, Port::Rtp));
-        self.ports.insert(above(rtp), (leg, Port::Rtcp));
-        self.media(now, network, worker, |engine, out| engine.command(now, Command::Open { leg, ssrc }, out));
-        let bound = Input::Bound { leg, rtp: rtp.port(), rtcp: rtp.port() + 1 };
-        self.think(now, Some(bound), network);
-    }
-
-    fn media(&mut self, now: Now, network: &mut Network, worker: usize, deed: impl FnOnce(&mut Engine, &mut Out)) {
         let mut out = Out::default();
         deed(&mut self.engines[worker], &mut out);
         for (leg, port, to, bytes) in out.sent {
@@ -250,18 +317,13 @@ impl PbxSide {
         for packet in out.tapped {
             match self.takes.get_mut(&packet.recording) {
                 Some(take) if take.ended.is_none() => take.packets.push(packet),
-                Some(_) => {}
+                Some(_) => self.faults.push(format!("a packet of {} after its end", packet.recording)),
                 None => self.faults.push(format!("a packet of {} before its row", packet.recording)),
             }
         }
         for event in out.told {
-            self.think(now, Some(Input::Media(event)), network);
+            self.hop(now, Input::Media(event));
         }
-    }
-
-    /// Ends everything, as a stop does.
-    pub fn end_all(&mut self, now: Now) -> Vec<Output> {
-        self.tell(now, Input::EndAll(Cause::EngineStopped))
     }
 }
 
@@ -287,9 +349,8 @@ impl Sink for Out {
 }
 
 fn directory(setting: &Setting) -> Directory {
-    use sip::digest::{Algorithm, ha1};
     let users = setting.users.iter().map(|(user, password)| {
-        let ha1 = vec![(Algorithm::Md5, ha1(Algorithm::Md5, user, REALM, password))];
+        let ha1 = vec![(Algorithm::Md5, Algorithm::Md5.ha1(user, REALM, password))];
         (Name::from(user.as_str()), User { ha1 })
     });
     let trunks = setting.plan.trunks.keys().map(|name| Trunk {

@@ -11,12 +11,19 @@ pub(super) struct Shadow {
 }
 
 impl Shadow {
-    pub fn of(node: &Node, inputs: u32) -> Self {
+    pub(super) fn of(node: &Node, inputs: u32) -> Self {
         Self { node: node.clone(), left: inputs }
     }
 
-    /// Feeds an input (`None`: the deadline) and compares; whether it lives on.
-    pub fn follow(&mut self, now: Now, input: Option<Input>, outputs: &[Output]) -> bool {
+    /// Feeds an input (`None`: the deadline) and compares; whether it lives on. At its end it must be in the
+    /// same state as the original.
+    pub(super) fn follow(
+        &mut self,
+        now: Now,
+        input: Option<Input>,
+        outputs: &[Output],
+        original: &Node,
+    ) -> bool {
         match input {
             Some(input) => self.node.handle(now, input),
             None => self.node.expire(now),
@@ -27,6 +34,13 @@ impl Shadow {
         }
         assert_eq!(format!("{outputs:?}"), format!("{mine:?}"), "a clone of the node went another way");
         self.left -= 1;
+        if self.left == 0 {
+            assert_eq!(
+                format!("{original:?}"),
+                format!("{:?}", self.node),
+                "a clone's state went another way"
+            );
+        }
         self.left > 0
     }
 }
