@@ -334,9 +334,9 @@ pub(super) static RING: Struct = Struct {
         ),
         field(
             "order",
-            Kind::OneOf(&words(&["from_top", "remember"])),
+            Kind::OneOf(&Words { words: &["from_top"], later: &["remember"] }),
             Need::Default("from_top"),
-            "Where a sequential pass begins: at the first seat, or after the last one tried.",
+            "Where a sequential pass begins: at the first seat.",
         ),
         field(
             "last_try",

@@ -15,6 +15,10 @@ pub(super) fn check(folder: &Path, at: Option<DateTime>) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let loaded = config::load(folder, today);
+    let unplayable = crate::process::prompts(&loaded).err().unwrap_or_default();
+    for sentence in &unplayable {
+        println!("{sentence}");
+    }
     print!("{}", config::report(&loaded));
-    if loaded.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if loaded.plan.is_some() && unplayable.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip::framer::{Frame, Framer};
+use sip::framer::{Frame, Framer, Unframeable};
 use sip::seam::{Flow, Input as SipInput, Transport};
 use sip::{Carriage, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -178,14 +178,11 @@ impl Streams {
                 read = tokio::time::timeout(patience, reader.read(&mut buffer)) => {
                     let Ok(Ok(length @ 1..)) = read else { break };
                     framer.push(&buffer[..length]);
-                    match self.read_frames(&mut framer, flow).await {
-                        Some(answers) => {
-                            patience = IDLE;
-                            if !answers.is_empty() && writer.write_all(&answers).await.is_err() {
-                                break;
-                            }
-                        }
-                        None => break,
+                    let (answers, goes_on) = self.read_frames(&mut framer, flow).await;
+                    patience = IDLE;
+                    let written = answers.is_empty() || writer.write_all(&answers).await.is_ok();
+                    if !written || !goes_on {
+                        break;
                     }
                 }
             }
@@ -196,9 +193,10 @@ impl Streams {
         }
     }
 
-    /// Passes whole messages on; gives back the pongs that are due, or `None` to close the connection.
-    async fn read_frames(&self, framer: &mut Framer, flow: Flow) -> Option<Vec<u8>> {
-        let mut pongs = Vec::new();
+    /// Passes whole messages on; gives back what is to be written at once (pongs, a last refusal), and
+    /// whether the connection goes on.
+    async fn read_frames(&self, framer: &mut Framer, flow: Flow) -> (Vec<u8>, bool) {
+        let mut answers = Vec::new();
         loop {
             match framer.next_frame() {
                 Some(Ok(Frame::Message(bytes))) => {
@@ -206,10 +204,19 @@ impl Streams {
                     self.tell(SipInput::Received { flow, message }).await;
                 }
                 // RFC 5626 §4.4.1: a double CRLF is answered with a single one.
-                Some(Ok(Frame::Ping)) => pongs.extend_from_slice(b"\r\n"),
+                Some(Ok(Frame::Ping)) => answers.extend_from_slice(b"\r\n"),
                 Some(Ok(Frame::Pong)) => {}
-                None => return Some(pongs),
-                Some(Err(_)) => return None,
+                None => return (answers, true),
+                Some(Err(unframeable)) => {
+                    // Where the next message begins nobody can tell any more: say so, then close.
+                    let (Unframeable::TooLarge { head } | Unframeable::Length { head }) = unframeable;
+                    if let Err(bad) = Message::parse(head, Carriage::Stream)
+                        && let Some(reply) = bad.reply(flow.remote, LAST_TAG)
+                    {
+                        answers.extend_from_slice(reply.as_bytes());
+                    }
+                    return (answers, false);
+                }
             }
         }
     }
@@ -223,6 +230,9 @@ impl Streams {
         }
     }
 }
+
+/// The To tag of a refusal that no dialog follows.
+const LAST_TAG: &str = "unframeable";
 
 /// Connections in all (reliability.md B9).
 const MOST_STREAMS: usize = 8_192;

@@ -368,16 +368,30 @@ fn ready_made(loaded: &Loaded) -> anyhow::Result<(Engine, Arc<Plan>, Arc<Prompts
     let (Some(engine), Some(plan)) = (loaded.engine.clone(), loaded.plan.clone()) else {
         bail!("the configuration has faults:\n{}", crate::config::report(loaded));
     };
-    let mut prompts = Prompts::default();
+    match prompts(loaded) {
+        Ok(prompts) => Ok((engine, plan, Arc::new(prompts))),
+        Err(unplayable) => bail!("{}", unplayable.join("\n")),
+    }
+}
+
+/// Every prompt, decoded and levelled; or all that cannot be played, one sentence each.
+pub(crate) fn prompts(loaded: &Loaded) -> Result<Prompts, Vec<String>> {
+    let (mut prompts, mut unplayable) = (Prompts::default(), Vec::new());
     for file in &loaded.prompt_files {
         let extension = file.path.rsplit('.').next().unwrap_or_default();
-        let bytes =
-            loaded.read(&file.path).with_context(|| format!("the prompt {} cannot be read", file.path))?;
-        let prompt = media::prompts::load(&bytes, Some(extension))
-            .with_context(|| format!("the prompt {} cannot be played", file.path))?;
-        prompts.insert(file.line.clone(), file.prompt.clone(), prompt);
+        let loaded = loaded
+            .read(&file.path)
+            .map_err(|error| format!("the prompt {} cannot be read: {error}", file.path))
+            .and_then(|bytes| {
+                media::prompts::load(&bytes, Some(extension))
+                    .map_err(|error| format!("the prompt {} cannot be played: {error}", file.path))
+            });
+        match loaded {
+            Ok(prompt) => prompts.insert(file.line.clone(), file.prompt.clone(), prompt),
+            Err(sentence) => unplayable.push(sentence),
+        }
     }
-    Ok((engine, plan, Arc::new(prompts)))
+    if unplayable.is_empty() { Ok(prompts) } else { Err(unplayable) }
 }
 
 /// `--at` is refused where a carrier could be: hours and retention of real calls follow the real clock.
