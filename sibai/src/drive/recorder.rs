@@ -167,8 +167,15 @@ impl Recorder {
                 break;
             }
         }
-        for job in std::mem::take(&mut self.jobs) {
-            let _ = self.runtime.block_on(job);
+        let jobs = std::mem::take(&mut self.jobs);
+        let all = async {
+            for job in jobs {
+                let _ = job.await;
+            }
+        };
+        let within = self.runtime.block_on(async { tokio::time::timeout(SEAL_WITHIN, all).await });
+        if within.is_err() {
+            tracing::error!("not everything was sealed; the next start does the rest");
         }
     }
 
@@ -410,6 +417,9 @@ const TURN: Duration = Duration::from_millis(20);
 
 /// What a `kill -9` can cost at most, with a turn on top (reliability.md F1: 200 ms in all).
 const FLUSH_EVERY: Duration = Duration::from_millis(80);
+
+/// A stop does not wait longer for disk and database: spools survive it.
+const SEAL_WITHIN: Duration = Duration::from_secs(20);
 
 /// What a power loss can cost, with the flush on top (reliability.md F2).
 const SYNC_EVERY: Duration = Duration::from_secs(1);
