@@ -1,0 +1,360 @@
+//! The real process on loopback: started on ports of its own, spoken to by real programs, ended by its id.
+
+mod api;
+pub mod baresip;
+mod binary;
+mod block;
+mod folder;
+mod sipp;
+pub mod sound;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use phones::live::{self, LivePhone, Sockets};
+use phones::{Action, Behaviour, Carrier, CarrierSetup, Event, Phone};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub use api::{Answer, Api};
+pub use binary::program;
+pub use block::Block;
+pub use folder::Setup;
+pub use sipp::{Running, Sipp};
+
+/// A Sibai that runs as a process of its own.
+pub struct Sibai {
+    setup: Setup,
+    block: Block,
+    folder: TempDir,
+    child: Option<Child>,
+    starts: u32,
+    passwords: BTreeMap<String, String>,
+    token: String,
+}
+
+impl Sibai {
+    /// Starts it and waits until it takes calls.
+    pub fn start(setup: Setup) -> Result<Self> {
+        let mut last = None;
+        // Only the start is tried again: somebody may have taken a port after it was found free.
+        for _ in 0..2 {
+            let mut sibai = Self::new(setup.clone())?;
+            match sibai.run() {
+                Ok(()) => return Ok(sibai),
+                Err(error) if format!("{error:#}").contains("in use") => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| anyhow::anyhow!("it was never started")))
+    }
+
+    /// The folder with the configuration, not started yet.
+    pub fn new(setup: Setup) -> Result<Self> {
+        let block = Block::take()?;
+        let folder = tempfile::Builder::new().prefix("sibai-wire-").tempdir()?;
+        setup.write(&folder.path().join("configs"), &block)?;
+        Ok(Self {
+            setup,
+            block,
+            folder,
+            child: None,
+            starts: 0,
+            passwords: BTreeMap::new(),
+            token: String::new(),
+        })
+    }
+
+    /// Starts it (again) in its folder: same ports, same data.
+    pub fn run(&mut self) -> Result<()> {
+        self.starts += 1;
+        let out = self.file("out");
+        let command = self.command("serve")?.spawn_into(&out, &self.file("log"))?;
+        self.child = Some(command);
+        let end = Instant::now() + START_WITHIN;
+        loop {
+            if let Some(status) = self.child.as_mut().map(Child::try_wait).transpose()?.flatten() {
+                bail!("it ended with {status} at its start:\n{}", self.log());
+            }
+            let banner = read(&out);
+            let complete = banner.contains("API token") || banner.contains("Passwords and tokens were shown");
+            if complete && self.api().get("/readyz").is_ok_and(|answer| answer.status == 200) {
+                self.learn(&banner);
+                return Ok(());
+            }
+            if Instant::now() > end {
+                bail!("it did not take calls within {} s:\n{}", START_WITHIN.as_secs(), self.log());
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    fn command(&self, task: &str) -> Result<Start> {
+        let mut command = Command::new(program()?);
+        command
+            .arg(task)
+            .arg("--config")
+            .arg(self.configs())
+            .arg("--data")
+            .arg(self.data())
+            .args(["--at", &self.setup.at, "--log", "json"])
+            .args(&self.setup.arguments)
+            .env("RUST_LOG", &self.setup.log)
+            .stdin(Stdio::null());
+        Ok(Start(command))
+    }
+
+    fn learn(&mut self, banner: &str) {
+        for line in banner.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["seat", extension, "password", password, ..] => {
+                    self.passwords.insert(extension.to_owned(), password.to_owned());
+                }
+                ["API", "token", token] => token.clone_into(&mut self.token),
+                _ => {}
+            }
+        }
+    }
+
+    /// Where it speaks SIP, over UDP and TCP.
+    pub fn sip(&self) -> SocketAddr {
+        self.block.address(block::SIP)
+    }
+
+    /// Where its trunk `local` is: only what comes from here is the carrier.
+    pub fn carrier(&self) -> SocketAddr {
+        self.block.address(block::CARRIER)
+    }
+
+    /// A port for a phone of the test; `n` below 20.
+    pub fn phone_port(&self, n: u16) -> SocketAddr {
+        self.block.address(block::PHONES + n)
+    }
+
+    /// The first of 100 ports for media of the test's own programs.
+    pub fn media_port(&self) -> SocketAddr {
+        self.block.address(block::MEDIA)
+    }
+
+    /// Its API, with the token of the first start.
+    pub fn api(&self) -> Api {
+        Api::new(self.block.address(block::API), &self.token)
+    }
+
+    /// The token of the first start; it may do everything.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The password that the first start printed for this extension.
+    pub fn password(&self, extension: &str) -> Result<&str> {
+        let password = self.passwords.get(extension).map(String::as_str);
+        password.with_context(|| format!("the banner told no password for {extension}"))
+    }
+
+    /// What it printed at this start.
+    pub fn banner(&self) -> String {
+        read(&self.file("out"))
+    }
+
+    /// What it logged since this start.
+    pub fn log(&self) -> String {
+        read(&self.file("log"))
+    }
+
+    /// Its configuration: a test may change it between two starts.
+    pub fn configs(&self) -> PathBuf {
+        self.folder.path().join("configs")
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder that goes when the test ends.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("it does not run")?.id())
+    }
+
+    /// SIGTERM, and no waiting.
+    pub fn terminate(&self) -> Result<()> {
+        let child = self.child.as_ref().context("it does not run")?;
+        kill_process(Pid::from_child(child), Signal::TERM).context("SIGTERM")
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
+        let end = Instant::now() + within;
+        let child = self.child.as_mut().context("it does not run")?;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                self.child = None;
+                return Ok(status);
+            }
+            if Instant::now() > end {
+                bail!("it did not end within {} s:\n{}", within.as_secs(), self.log());
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// SIGTERM, and its end.
+    pub fn stop(&mut self) -> Result<ExitStatus> {
+        self.terminate()?;
+        self.wait(STOP_WITHIN)
+    }
+
+    /// SIGKILL: nothing is said any more.
+    pub fn kill9(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("it does not run")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// One of its metrics, by its whole name with labels; of a family without labels, their sum.
+    pub fn metric(&self, name: &str) -> Result<f64> {
+        let text = self.api().get("/metrics")?.text();
+        let of = |line: &str| {
+            let (key, value) = line.rsplit_once(' ')?;
+            let mine = key == name || key.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'));
+            mine.then(|| value.parse::<f64>().ok()).flatten()
+        };
+        let found: Vec<f64> = text.lines().filter_map(of).collect();
+        if found.is_empty() {
+            bail!("there is no metric {name}");
+        }
+        Ok(found.iter().sum())
+    }
+
+    /// Waits until a metric is `value`.
+    pub fn metric_becomes(&self, name: &str, value: f64, within: Duration) -> Result<()> {
+        let end = Instant::now() + within;
+        loop {
+            let now = self.metric(name)?;
+            if (now - value).abs() < f64::EPSILON {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                bail!("{name} is {now} and not {value} after {} s", within.as_secs());
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// The records of all calls, newest first, once none is up and there are exactly `count`.
+    pub fn call_records(&self, count: usize) -> Result<Vec<Value>> {
+        self.metric_becomes("pbx_calls_active", 0.0, RECORDED_WITHIN)?;
+        self.metric_becomes("pbx_store_queue_length", 0.0, RECORDED_WITHIN)?;
+        let end = Instant::now() + RECORDED_WITHIN;
+        loop {
+            let page = self.api().get("/v1/call_records?limit=500")?.json()?;
+            let rows = page["call_records"].as_array().cloned().unwrap_or_default();
+            let over = rows.iter().all(|row| row["cause"].is_string());
+            if over && rows.len() == count {
+                return Ok(rows);
+            }
+            if Instant::now() > end || rows.len() > count {
+                bail!("{} call records, not {count}: {rows:#?}", rows.len());
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// The record of the only call.
+    pub fn call_record(&self) -> Result<Value> {
+        self.call_records(1)?.pop().context("no record")
+    }
+
+    /// A scripted phone, registered as `extension`, that does `behaviour` with calls.
+    pub fn seat(&self, extension: &str, behaviour: Behaviour) -> Result<LivePhone> {
+        let sockets = Sockets::free(LOOPBACK, 1)?;
+        let mut setup = sockets.setup(extension, self.sip())?;
+        setup.password = Some(self.password(extension)?.to_owned());
+        setup.behaviour = behaviour;
+        // Two phones with one seed would use the same Call-ID.
+        setup.seed = 10 + extension.parse::<u64>().unwrap_or_default() + 100_000 * u64::from(self.starts);
+        let mut phone = live::run(Phone::new(setup), sockets)?;
+        phone.order(Action::Register);
+        let registered = |event: &Event| matches!(event, Event::Registered { .. });
+        phone.wait_for(START_WITHIN, registered).with_context(|| format!("{extension} was not registered"))?;
+        Ok(phone)
+    }
+
+    /// A scripted carrier at the trunk's address; `change` may alter what it is.
+    pub fn carrier_phone(&self, change: impl FnOnce(&mut CarrierSetup)) -> Result<LivePhone> {
+        let sockets = Sockets::at(self.carrier(), 1)?;
+        let mut setup = CarrierSetup::new(self.sip(), self.carrier(), sockets.rtp());
+        setup.seed = 1_000 + u64::from(self.starts);
+        change(&mut setup);
+        Ok(live::run(Carrier::new(setup).into_line(), sockets)?)
+    }
+
+    /// A run of SIPp with this scenario of ours, from the carrier's address unless told otherwise.
+    pub fn sipp(&self, scenario: &str) -> Sipp {
+        Sipp::new(scenario, self.sip(), self.carrier(), &self.block, self.folder())
+    }
+
+    fn file(&self, kind: &str) -> PathBuf {
+        self.folder.path().join(format!("sibai-{}.{kind}", self.starts))
+    }
+}
+
+impl Drop for Sibai {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // Shown only when the test failed.
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        eprintln!("--- the end of Sibai's log\n{}", lines[lines.len().saturating_sub(LOG_SHOWN)..].join("\n"));
+    }
+}
+
+struct Start(Command);
+
+impl Start {
+    fn spawn_into(mut self, out: &Path, log: &Path) -> Result<Child> {
+        let (out, log) = (File::create(out)?, File::create(log)?);
+        self.0.stdout(out).stderr(log).spawn().context("Sibai cannot be started")
+    }
+}
+
+fn read(file: &Path) -> String {
+    let mut bytes = Vec::new();
+    let _ = File::open(file).and_then(|mut file| file.read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Everything happens here.
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A debug build on a busy machine reads its prompts in a second or two.
+const START_WITHIN: Duration = Duration::from_secs(15);
+
+/// Without calls it ends at once; the rest is for a busy machine.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// Records are written in batches, a moment after the call.
+const RECORDED_WITHIN: Duration = Duration::from_secs(10);
+
+const LOOK: Duration = Duration::from_millis(40);
+
+const LOG_SHOWN: usize = 60;
