@@ -1,0 +1,94 @@
+"""A pjsua2 softphone: registers, answers the first call with a tone, and says what happens, a word a line.
+
+Arguments: proxy (host:port), user, password, folder for the log and what it hears.
+"""
+
+import os
+import sys
+import threading
+
+import pjsua2
+
+proxy, user, password, folder = sys.argv[1:5]
+TONE = 1000
+done = threading.Event()
+
+
+def tell(*words):
+    print(*words, flush=True)
+
+
+class Call(pjsua2.Call):
+    recorder = None
+    tone = None
+
+    def onCallState(self, _):
+        info = self.getInfo()
+        tell("call", info.stateText)
+        if info.state == pjsua2.PJSIP_INV_STATE_DISCONNECTED:
+            self.recorder = None
+            self.tone = None
+            done.set()
+
+    def onCallMediaState(self, _):
+        if self.recorder is not None:
+            return
+        sound = self.getAudioMedia(-1)
+        self.recorder = pjsua2.AudioMediaRecorder()
+        self.recorder.createRecorder(os.path.join(folder, "heard.wav"))
+        sound.startTransmit(self.recorder)
+        self.tone = pjsua2.ToneGenerator()
+        self.tone.createToneGenerator(8000, 1)
+        sine = pjsua2.ToneDesc()
+        sine.freq1, sine.on_msec, sine.off_msec = TONE, 10000, 0
+        tones = pjsua2.ToneDescVector()
+        tones.append(sine)
+        self.tone.play(tones, True)
+        self.tone.startTransmit(sound)
+
+
+class Account(pjsua2.Account):
+    call = None
+
+    def onRegState(self, what):
+        tell("registered" if what.code == 200 else "refused", what.code)
+
+    def onIncomingCall(self, what):
+        tell("rings")
+        self.call = Call(self, what.callId)
+        answer = pjsua2.CallOpParam()
+        answer.statusCode = 200
+        self.call.answer(answer)
+
+
+endpoint = pjsua2.Endpoint()
+endpoint.libCreate()
+setup = pjsua2.EpConfig()
+setup.uaConfig.threadCnt = 0
+setup.uaConfig.mainThreadOnly = True
+setup.logConfig.level = 5
+setup.logConfig.consoleLevel = 0
+setup.logConfig.filename = os.path.join(folder, "log")
+endpoint.libInit(setup)
+endpoint.audDevManager().setNullDev()
+transport = pjsua2.TransportConfig()
+transport.boundAddress = "127.0.0.1"
+endpoint.transportCreate(pjsua2.PJSIP_TRANSPORT_UDP, transport)
+endpoint.libStart()
+
+account = pjsua2.AccountConfig()
+account.idUri = f"sip:{user}@{proxy}"
+account.regConfig.registrarUri = f"sip:{proxy}"
+account.sipConfig.authCreds.append(pjsua2.AuthCredInfo("digest", "*", user, 0, password))
+account.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
+phone = Account()
+phone.create(account)
+
+# Whoever started it closes its input when the story is over.
+closed = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
+while not done.is_set() and not closed.is_set():
+    endpoint.libHandleEvents(10)
+tell("done")
+# Its destructors cross each other's way at the end of the interpreter.
+os._exit(0)

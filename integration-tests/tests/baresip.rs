@@ -1,0 +1,238 @@
+//! baresip as the carrier's caller and as seats, against the real process: sound both ways, the recording
+//! sample by sample, keys, hold, both codecs.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use integration_tests::wire::baresip::{Baresip, BaresipSetup, Dumps, as_sent};
+use integration_tests::wire::sound;
+use integration_tests::wire::{Setup, Sibai};
+use phones::Codec::{self, Pcma, Pcmu};
+use serde_json::Value;
+
+#[test]
+fn a_call_is_heard_both_ways_and_recorded_as_its_packets_came() -> Result<()> {
+    let mut stage = Stage::set(Pcma, [Pcma, Pcmu])?;
+    stage.connect()?;
+    assert!(stage.other.has_seen("CALL_CLOSED")?, "the other seat still rings:\n{}", stage.other.log());
+    talk(9);
+    let done = stage.hang_up()?;
+
+    done.is_heard_both_ways(1..9)?;
+    done.is_recorded_exactly(Pcma, Pcma)?;
+    // What the phone meant before it was coded, against what is kept; aligned by the exact comparison.
+    let place = sound::compare(&done.left, &as_sent(Pcma, &done.caller.said))?;
+    let said = &done.caller.said[place.place..place.place + place.equal];
+    let quality = sound::pesq(said, &done.left[place.before..place.before + place.equal])?;
+    assert!(quality >= 4.0, "PESQ of the recorded caller is {quality}");
+    assert_eq!(done.record["keys"], "21");
+    assert_eq!(done.record["seat"], "chen_hao");
+    assert_eq!(done.record["cause"], "caller_hung_up");
+    Ok(())
+}
+
+#[test]
+fn mu_law_on_both_legs_is_passed_on_as_it_is() -> Result<()> {
+    codecs(Pcmu, Pcmu)
+}
+
+#[test]
+fn an_a_law_caller_and_a_mu_law_seat_understand_each_other() -> Result<()> {
+    codecs(Pcma, Pcmu)
+}
+
+#[test]
+fn a_mu_law_caller_and_an_a_law_seat_understand_each_other() -> Result<()> {
+    codecs(Pcmu, Pcma)
+}
+
+fn codecs(caller: Codec, seat: Codec) -> Result<()> {
+    let mut stage = Stage::set(caller, [seat, seat])?;
+    stage.connect()?;
+    talk(5);
+    let done = stage.hang_up()?;
+    done.is_heard_both_ways(1..5)?;
+    done.is_recorded_exactly(caller, seat)
+}
+
+#[test]
+fn a_held_caller_hears_ringback_and_is_taken_back() -> Result<()> {
+    let mut stage = Stage::set(Pcma, [Pcma, Pcma])?;
+    stage.connect()?;
+    talk(3);
+    stage.seat.hold()?;
+    // More than a period of ringback: one second of tone, four of silence.
+    talk(7);
+    stage.seat.resume()?;
+    talk(4);
+    let done = stage.hang_up()?;
+
+    let said = &done.seat.said;
+    let (heard, recorded) = (&done.caller.heard, &done.right);
+    let (likeness, before) = sound::find(&said[8_000..16_000], heard);
+    assert!(likeness >= ALIKE, "the caller hears the seat: {likeness:.3}");
+    let tones = phones::audio::tones_in(&heard[before + 16_000..]);
+    assert!(tones.iter().filter(|tone| **tone == Some(450)).count() >= 2, "the held caller hears {tones:?}");
+    let held = &said[5 * 8_000..8 * 8_000];
+    assert!(sound::find(held, heard).0 < ALIKE, "the held caller hears what the seat says");
+    let late = &said[said.len() - 20_000..said.len() - 4_000];
+    for (what, sound) in [("hears", heard), ("is recorded with", recorded)] {
+        let (likeness, place) = sound::find(late, sound);
+        assert!(likeness >= ALIKE, "after the hold the caller {what} the seat: {likeness:.3} at {place}");
+    }
+    // The caller's own channel has no hole: he talked on.
+    done.is_recorded_exactly_left(Pcma)
+}
+
+/// Sibai, a caller at the carrier's end of the trunk, and the two seats of after-sales: chen_hao, who
+/// answers, and zhao_min.
+struct Stage {
+    sibai: Sibai,
+    caller: Baresip,
+    seat: Baresip,
+    other: Baresip,
+}
+
+impl Stage {
+    fn set(caller: Codec, seats: [Codec; 2]) -> Result<Self> {
+        let sibai = Sibai::start(Setup::default())?;
+        let media = sibai.media_port().port();
+        let phone = |user: &str, codec: Codec, n: u16| -> Result<Baresip> {
+            let is_seat = n > 0;
+            let voice = if is_seat { "seat.wav" } else { "caller.wav" };
+            Baresip::start(&BaresipSetup {
+                user: user.into(),
+                proxy: sibai.sip(),
+                password: is_seat.then(|| sibai.password(user).map(str::to_owned)).transpose()?,
+                codecs: vec![codec],
+                voice: sound::speech(&voice_of(voice)?, 60),
+                sip: if is_seat { sibai.phone_port(4 * n) } else { sibai.carrier() },
+                control: sibai.phone_port(16 + n),
+                media: (media, media + 98),
+            })
+        };
+        let caller = phone("13912345678", caller, 0)?;
+        let mut seat = phone("8004", seats[0], 1)?;
+        let mut other = phone("8003", seats[1], 2)?;
+        seat.registered()?;
+        other.registered()?;
+        Ok(Self { caller, seat, other, sibai })
+    }
+
+    /// Dials, goes through both menus to after-sales, and the seat answers.
+    fn connect(&mut self) -> Result<()> {
+        self.caller.dial("057155550100")?;
+        self.caller.wait_for("CALL_ESTABLISHED")?;
+        self.log_says("Menu { menu: \"main\"")?;
+        self.caller.press('2')?;
+        self.log_says("Menu { menu: \"after_sales_menu\"")?;
+        self.caller.press('1')?;
+        self.seat.wait_for("CALL_INCOMING")?;
+        self.other.wait_for("CALL_INCOMING")?;
+        self.seat.accept()?;
+        self.seat.wait_for("CALL_ESTABLISHED")?;
+        self.other.wait_for("CALL_CLOSED")?;
+        self.log_says("Connected {")
+    }
+
+    fn log_says(&self, what: &str) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while !self.sibai.log().replace('\\', "").contains(what) {
+            ensure!(Instant::now() < end, "{what:?} was not logged");
+            thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn hang_up(mut self) -> Result<Done> {
+        self.caller.hang_up()?;
+        self.seat.wait_for("CALL_CLOSED")?;
+        let record = self.sibai.call_record()?;
+        let recording = record["recording"].as_str().context("the call was not recorded")?;
+        let wav = saved(&self.sibai, recording)?;
+        let mut channels = sound::channels(&wav)?;
+        ensure!(channels.len() == 2, "the recording is not stereo");
+        let (right, left) = (channels.pop().unwrap_or_default(), channels.pop().unwrap_or_default());
+        self.other.quit()?;
+        Ok(Done { caller: self.caller.quit()?, seat: self.seat.quit()?, left, right, record })
+    }
+}
+
+/// What is left of the call.
+struct Done {
+    caller: Dumps,
+    seat: Dumps,
+    left: Vec<i16>,
+    right: Vec<i16>,
+    record: Value,
+}
+
+impl Done {
+    /// What each said in these seconds of the conversation, the other has heard.
+    fn is_heard_both_ways(&self, seconds: std::ops::Range<usize>) -> Result<()> {
+        let span = seconds.start * 8_000..seconds.end * 8_000;
+        let (likeness, _) = sound::find(&self.seat.said[span.clone()], &self.caller.heard);
+        ensure!(likeness >= ALIKE, "the caller does not hear the seat: {likeness:.4}");
+        let heard = &self.seat.heard;
+        let (likeness, _) = sound::find(&heard[span.start..span.end.min(heard.len())], &self.caller.said);
+        ensure!(likeness >= ALIKE, "the seat does not hear the caller: {likeness:.4}");
+        Ok(())
+    }
+
+    /// Every sample of both channels is what the packets hold; silence only before the first and behind the
+    /// last.
+    fn is_recorded_exactly(&self, caller: Codec, seat: Codec) -> Result<()> {
+        self.is_recorded_exactly_left(caller)?;
+        exactly(&self.right, &as_sent(seat, &self.seat.said)).context("the seat's channel")
+    }
+
+    fn is_recorded_exactly_left(&self, codec: Codec) -> Result<()> {
+        exactly(&self.left, &as_sent(codec, &self.caller.said)).context("the caller's channel")
+    }
+}
+
+fn exactly(recorded: &[i16], sent: &[i16]) -> Result<()> {
+    let exact = sound::compare(recorded, sent)?;
+    eprintln!("{exact:?}");
+    ensure!(exact.before < EDGE && exact.behind < EDGE, "silent at an edge: {exact:?}");
+    ensure!(exact.equal + exact.before + exact.behind == recorded.len(), "{exact:?}");
+    Ok(())
+}
+
+/// The recording's WAV once it is sealed, over the API.
+fn saved(sibai: &Sibai, recording: &str) -> Result<Vec<u8>> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let row = sibai.api().get(&format!("/v1/recordings/{recording}"))?.json()?;
+        if row["state"] == "saved" {
+            break;
+        }
+        ensure!(Instant::now() < end, "the recording was not sealed: {row:#}");
+        thread::sleep(LOOK);
+    }
+    let answer = sibai.api().get(&format!("/v1/recordings/{recording}/audio?channels=2"))?;
+    ensure!(answer.status == 200, "{}: {}", answer.status, answer.text());
+    Ok(answer.body)
+}
+
+fn voice_of(file: &str) -> Result<Vec<i16>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sibai/voices").join(file);
+    Ok(phones::Audio::load(&path)?.samples().to_vec())
+}
+
+/// Lets both talk: there is nothing to wait for, time itself is what is recorded.
+fn talk(seconds: u64) {
+    thread::sleep(Duration::from_secs(seconds));
+}
+
+/// What went through G.711 and a jitter buffer is all but the same.
+const ALIKE: f64 = 0.95;
+
+/// Half a second, in samples: a busy machine may be late with the first packet.
+const EDGE: usize = 4_000;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const LOOK: Duration = Duration::from_millis(50);
