@@ -150,7 +150,7 @@ impl Stage {
         self.caller.hang_up()?;
         self.seat.wait_for("CALL_CLOSED")?;
         let record = self.sibai.call_record()?;
-        let recording = record["recording"].as_str().context("the call was not recorded")?;
+        let recording = record["recording_id"].as_str().context("the call was not recorded")?;
         let wav = saved(&self.sibai, recording)?;
         let mut channels = sound::channels(&wav)?;
         ensure!(channels.len() == 2, "the recording is not stereo");

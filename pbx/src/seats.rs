@@ -51,6 +51,8 @@ pub(crate) struct Seats {
 #[derive(Clone, Debug, Default)]
 struct Seat {
     leases: BTreeMap<CallId, Use>,
+    /// Legs that were let go before an answer and have not ended yet: cancelled is not gone.
+    still_ringing: u32,
     wrap_up: Option<Mono>,
     barred: Option<Mono>,
     failures: Vec<Mono>,
@@ -83,6 +85,26 @@ impl Seats {
             return None;
         }
         Some(self.grant(key, call, Use::Rings))
+    }
+
+    /// A call was let go before its phone answered: until the phone agrees, it rings or is being answered,
+    /// and a second call would find it busy.
+    pub(crate) fn still_rings(&mut self, key: &SeatKey) {
+        self.states.entry(key.clone()).or_default().still_ringing += 1;
+    }
+
+    /// A phone that was let go said so: 487, or an answer that crossed.
+    pub(crate) fn rings_no_more(&mut self, key: &SeatKey) {
+        let Some(seat) = self.states.get_mut(key) else { return };
+        seat.still_ringing = seat.still_ringing.saturating_sub(1);
+        if seat.still_ringing == 0 {
+            self.freed.insert(key.clone());
+        }
+    }
+
+    /// Whether one of its phones was let go and has not said that it knows.
+    pub(crate) fn is_let_go(&self, key: &SeatKey) -> bool {
+        self.states.get(key).is_some_and(|seat| seat.still_ringing > 0)
     }
 
     /// The seat for a call that it answered across our `GiveUp`: only another call stands in the way.
@@ -154,11 +176,14 @@ impl Seats {
         bars
     }
 
-    /// Whether nobody holds it and it neither rests nor is barred. Says nothing about its contacts.
+    /// Whether nobody holds it, its phones are quiet, and it neither rests nor is barred. Says nothing about its contacts.
     pub(crate) fn is_idle(&self, key: &SeatKey) -> bool {
-        self.states
-            .get(key)
-            .is_none_or(|seat| seat.leases.is_empty() && seat.wrap_up.is_none() && seat.barred.is_none())
+        self.states.get(key).is_none_or(|seat| {
+            seat.leases.is_empty()
+                && seat.still_ringing == 0
+                && seat.wrap_up.is_none()
+                && seat.barred.is_none()
+        })
     }
 
     /// Whether a call holds it.
@@ -171,7 +196,7 @@ impl Seats {
         let Some(seat) = self.states.get(key) else { return Availability::Idle };
         if seat.leases.values().any(|&usage| usage == Use::Talks) {
             Availability::Talking
-        } else if !seat.leases.is_empty() {
+        } else if !seat.leases.is_empty() || seat.still_ringing > 0 {
             Availability::Ringing
         } else if let Some(until) = seat.wrap_up {
             Availability::WrapUp { until }
@@ -236,6 +261,7 @@ impl Seats {
     pub(crate) fn forget_idle(&mut self) {
         self.states.retain(|_, seat| {
             !seat.leases.is_empty()
+                || seat.still_ringing > 0
                 || seat.wrap_up.is_some()
                 || seat.barred.is_some()
                 || !seat.failures.is_empty()

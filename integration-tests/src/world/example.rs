@@ -36,17 +36,17 @@ impl Example {
     pub fn with(local: &str, change: impl FnOnce(&mut Setting)) -> Self {
         let mut setting = shipped(local);
         change(&mut setting);
-        Self::of(setting, Vec::new())
+        Self::of(setting, |_| {})
     }
 
-    /// The example in this setting; `plan` says what outside phones do.
-    pub fn of(setting: Setting, plan: Vec<(String, Behaviour)>) -> Self {
+    /// The example in this setting, with something changed about the carrier.
+    pub fn of(setting: Setting, change: impl FnOnce(&mut CarrierSetup)) -> Self {
         let seed = setting.seed;
         let mut world = World::new(setting);
         let mut carrier = CarrierSetup::new(address(SIBAI), address(CARRIER), address("127.0.0.1:30000"));
         carrier.rtp_ports = 64;
-        carrier.plan = plan;
         carrier.seed = seed ^ 0x00ca_4413;
+        change(&mut carrier);
         let carrier = world.add(Carrier::new(carrier).into_line());
         // The trunk is probed once before it is used.
         world.run(Duration::from_millis(500));

@@ -42,6 +42,9 @@ impl Direct {
         if permits.is_empty() {
             return Next::Failed(None, Cause::Unreachable);
         }
+        if scene.floor.seats.is_let_go(to) {
+            return Next::Failed(None, Cause::Busy);
+        }
         // Rest after a call keeps queues away, not colleagues.
         let Some(lease) = scene.floor.seats.take_answered(to, scene.visit.id) else {
             return Next::Failed(None, Cause::Busy);

@@ -12,7 +12,7 @@ use crate::floor::Floor;
 use crate::plan::Limits;
 use crate::routing::{Permit, Shown};
 use crate::seam::{Output, Sound, Told};
-use crate::seats::Lease;
+use crate::seats::{Lease, SeatKey};
 
 /// A caller's whole visit, whatever stage it is in.
 #[derive(Clone, Debug)]
@@ -269,11 +269,15 @@ impl Scene<'_> {
         if let Some(state) = self.visit.legs.get_mut(&leg) {
             state.giving_up = Some(GivingUp { cause, until });
         }
+        if let Some(seat) = self.seat_of(leg) {
+            self.floor.seats.still_rings(&seat);
+        }
         self.floor.push(Output::GiveUp { leg, cause });
     }
 
     /// A leg that crossed our `GiveUp` with its answer is the call's again.
     pub(crate) fn take_back(&mut self, leg: LegId) {
+        self.settled(leg);
         let Some(state) = self.visit.legs.get_mut(&leg) else { return };
         state.giving_up = None;
         if let Some(trunk) = state.trunk.clone() {
@@ -285,6 +289,7 @@ impl Scene<'_> {
     /// A leg is over. What we gave up ended for our reason, not for its 487.
     pub(crate) fn close(&mut self, leg: LegId, cause: Cause) {
         self.free_trunk(leg);
+        self.settled(leg);
         self.floor.legs.remove(&leg);
         if let Some(state) = self.visit.legs.get_mut(&leg)
             && state.over.is_none()
@@ -293,6 +298,19 @@ impl Scene<'_> {
             state.over = Some((self.now.mono, cause));
             state.held = None;
         }
+    }
+
+    /// The phone of a leg that we gave up knows it, or is written off.
+    fn settled(&mut self, leg: LegId) {
+        let gives_up = self.visit.legs.get(&leg).is_some_and(|leg| leg.is_given_up() && !leg.is_over());
+        if let Some(seat) = self.seat_of(leg).filter(|_| gives_up) {
+            self.floor.seats.rings_no_more(&seat);
+        }
+    }
+
+    fn seat_of(&self, leg: LegId) -> Option<SeatKey> {
+        let seat = self.visit.legs.get(&leg)?.seat.clone()?;
+        Some(SeatKey { line: self.visit.line.id.clone(), seat })
     }
 
     fn free_trunk(&mut self, leg: LegId) {

@@ -24,6 +24,7 @@ pub(super) struct Bench {
     /// Placed legs and whom they ring: `8001#1`, or the outside number.
     pub(super) placed: Vec<(LegId, String)>,
     arrived: u64,
+    agrees: bool,
 }
 
 impl Bench {
@@ -31,7 +32,7 @@ impl Bench {
         let board = Switchboard::new(Arc::new(plan), Entropy::from_number(7));
         let wall: Timestamp = "2026-10-12T10:00:00+08:00".parse().unwrap();
         let now = Now { mono: Mono::ZERO + secs(1000), wall };
-        Self { board, now, said: Vec::new(), records: Vec::new(), placed: Vec::new(), arrived: 0 }
+        Self { board, now, said: Vec::new(), records: Vec::new(), placed: Vec::new(), arrived: 0, agrees: false }
     }
 
     /// A bench where these extensions are registered, each at one phone.
@@ -51,6 +52,9 @@ impl Bench {
     fn drain(&mut self) {
         while let Some(output) = self.board.poll() {
             match &output {
+                Output::GiveUp { leg, cause } if self.agrees => {
+                    self.board.handle(self.now, Input::Ended { leg: *leg, cause: *cause });
+                }
                 Output::Place { leg, target, .. } => self.placed.push((*leg, spell(target))),
                 Output::Finished(record) => self.records.push((**record).clone()),
                 _ => {}
@@ -58,6 +62,12 @@ impl Bench {
             self.said.push(output);
         }
         assert_eq!(self.board.poll(), None);
+    }
+
+    /// From now on phones agree to each CANCEL at once, as most do.
+    pub(super) fn agreeing(mut self) -> Self {
+        self.agrees = true;
+        self
     }
 
     /// Lets time pass, waking the board at each of its deadlines.

@@ -9,7 +9,7 @@ use crate::seats::Availability;
 
 #[test]
 fn sequential_seats_ring_one_after_another_with_the_pause_between() {
-    let mut bench = Bench::with(plan(), &["8001", "8002"]);
+    let mut bench = Bench::with(plan(), &["8001", "8002"]).agreeing();
     let caller = bench.caller_at('1');
     assert_eq!(bench.plays(caller).as_deref(), Some("ringback"));
     assert_eq!(bench.rang(), ["8001"]);
@@ -29,11 +29,13 @@ fn the_first_answer_of_a_parallel_round_wins_and_the_other_is_told_answered_else
     bench.answer(chen);
     assert_eq!(bench.gave_up(zhao), Some(Cause::AnsweredElsewhere));
     assert!(bench.bridged(caller, chen));
-    assert_eq!(bench.board.availability(&"huaning".into(), &"zhao_min".into()), Availability::Idle);
+    let zhao_min = |bench: &Bench| bench.board.availability(&"huaning".into(), &"zhao_min".into());
+    assert_eq!(zhao_min(&bench), Availability::Ringing, "cancelled is not gone");
     assert_eq!(bench.board.availability(&"huaning".into(), &"chen_hao".into()), Availability::Talking);
     bench.take();
     bench.answer(zhao);
     assert_eq!(bench.hung_up(zhao), Some(Cause::AnsweredElsewhere), "its 200 crossed our CANCEL");
+    assert_eq!(zhao_min(&bench), Availability::Idle);
 }
 
 #[test]
@@ -50,17 +52,32 @@ fn an_answer_that_crosses_the_cancel_is_taken_while_the_caller_waits() {
 }
 
 #[test]
-fn a_late_answer_is_not_taken_when_the_seat_rings_for_another_caller() {
+fn a_seat_is_not_offered_to_another_caller_before_its_phone_agreed_to_the_cancel() {
     let mut plan = plan();
     change(&mut plan, |line| queue_mut(line, "advice").ring.pause = secs(5));
-    let mut bench = Bench::with(plan, &["8001", "8002"]);
-    bench.caller_at('1');
+    let mut bench = Bench::with(plan, &["8001"]);
+    let first_caller = bench.caller_at('1');
     let first = bench.leg_to("8001");
-    bench.after(secs(15));
-    bench.caller_at('3');
-    assert_ne!(bench.leg_to("8001"), first, "the complaint rings li_na now");
-    bench.answer(first);
-    assert_eq!(bench.hung_up(first), Some(Cause::AnsweredElsewhere));
+    bench.end(first_caller, Cause::CallerHungUp);
+    assert_eq!(bench.gave_up(first), Some(Cause::CallerGaveUp));
+    bench.take();
+    bench.rang();
+    let second_caller = bench.caller_at('3');
+    assert_eq!(bench.rang(), [""; 0], "li_na's phone still rings");
+    assert_eq!(bench.plays(second_caller).as_deref(), Some("ringback"));
+    bench.end(first, Cause::CallerGaveUp);
+    assert_eq!(bench.rang(), ["8001"], "now it may");
+}
+
+#[test]
+fn a_phone_that_never_agrees_to_a_cancel_is_offered_again_when_it_is_written_off() {
+    let mut bench = Bench::with(plan(), &["8003"]);
+    bench.caller_at('2');
+    assert_eq!(bench.rang().len(), 1);
+    bench.after(secs(59));
+    assert_eq!(bench.rang().len(), 0, "dead, or its answer is lost again and again");
+    bench.after(secs(2));
+    assert_eq!(bench.rang().len(), 1);
 }
 
 #[test]
@@ -230,7 +247,7 @@ fn three_failed_offers_leave_a_seat_alone_for_a_minute() {
 fn a_remembering_queue_goes_on_after_the_seat_it_tried_last() {
     let mut plan = plan();
     change(&mut plan, |line| queue_mut(line, "advice").ring.order = Order::Remember);
-    let mut bench = Bench::with(plan, &["8001", "8002"]);
+    let mut bench = Bench::with(plan, &["8001", "8002"]).agreeing();
     for expected in ["8001", "8002", "8001"] {
         let caller = bench.caller_at('1');
         assert_eq!(bench.rang(), [expected]);
@@ -242,7 +259,7 @@ fn a_remembering_queue_goes_on_after_the_seat_it_tried_last() {
 fn the_last_try_rings_out() {
     let mut plan = plan();
     change(&mut plan, |line| queue_mut(line, "after_sales").max_wait = secs(30));
-    let mut bench = Bench::with(plan, &["8003"]);
+    let mut bench = Bench::with(plan, &["8003"]).agreeing();
     let caller = bench.caller_at('2');
     bench.after(secs(40));
     assert_eq!(bench.plays(caller).as_deref(), Some("ringback"), "the second round began at 21");

@@ -81,7 +81,7 @@ fn the_oldest_caller_is_offered_the_freed_seat() {
 
 #[test]
 fn a_pause_does_not_let_the_younger_caller_overtake() {
-    let mut bench = Bench::with(plan(), &["8003", "8004"]);
+    let mut bench = Bench::with(plan(), &["8003", "8004"]).agreeing();
     let old = bench.caller_at('2');
     bench.caller_at('2');
     assert_eq!(bench.rang().len(), 2, "both seats ring for the first");

@@ -1,6 +1,6 @@
 //! A call's record waits for the quality of its channels, then goes to the driver in one piece.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use base::{LegId, Mono, Now};
@@ -15,7 +15,7 @@ pub struct Finished {
     /// What the brain tells.
     pub record: CallRecord,
     /// Loss, jitter and the like by leg; a leg without media has none.
-    pub quality: HashMap<LegId, Quality>,
+    pub quality: BTreeMap<LegId, Quality>,
 }
 
 /// Records whose channels have not all reported yet.

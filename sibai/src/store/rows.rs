@@ -1,7 +1,6 @@
 //! From what the brain and the engines tell of a call to the row that history keeps.
 
-use std::collections::HashMap;
-use std::hash::BuildHasher;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::{Digit, LegId};
@@ -9,10 +8,7 @@ use history::{CallRow, LegRow, OpenCall, Origin, Quality};
 use pbx::cdr::{CallRecord, LegRecord};
 
 /// The row of a call that is over. `qualities` holds what the engines told of its channels.
-pub fn call_row<S: BuildHasher>(
-    record: &CallRecord,
-    qualities: &HashMap<LegId, media::seam::Quality, S>,
-) -> CallRow {
+pub fn call_row(record: &CallRecord, qualities: &BTreeMap<LegId, media::seam::Quality>) -> CallRow {
     CallRow {
         id: record.call,
         origin: Origin::Engine,
@@ -147,7 +143,7 @@ mod tests {
             round_trip_ms: Some(30.0),
             ..Default::default()
         };
-        let row = call_row(&record(), &HashMap::from([(LegId::arrived(1), heard)]));
+        let row = call_row(&record(), &BTreeMap::from([(LegId::arrived(1), heard)]));
         assert_eq!((row.answered_ms, row.connected_ms, row.lasted_ms), (Some(20), Some(9_000), 60_000));
         assert_eq!((row.talked_ms, row.waited_ms), (51_000, 3_000));
         assert_eq!(row.keys, "2*");
