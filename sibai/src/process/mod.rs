@@ -241,6 +241,8 @@ impl Parts {
             let _guard = self.runtime.enter();
             Journal::start(self.store.clone(), Patience::default())
         };
+        let gauges = Arc::clone(&metrics);
+        self.runtime.spawn(journal.watch(move |waiting| gauges.store_waiting.set(waiting as i64)));
         let (control, control_inbox) = control::channel();
         let (workers, rings) = self.workers(&control, &metrics, entropy.fork())?;
         let (recorder, recorder_thread) = self.recorder(rings, &journal, &metrics)?;

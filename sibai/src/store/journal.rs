@@ -147,6 +147,17 @@ impl Journal {
         self.progress.clone()
     }
 
+    /// Tells how many entries wait whenever some were written; ends with the writer, and does not keep it.
+    pub fn watch<F: Fn(usize) + Send>(&self, tell: F) -> impl Future<Output = ()> + Send + use<F> {
+        let (queue, mut progress) = (self.queue.downgrade(), self.progress());
+        async move {
+            while progress.changed().await.is_ok() {
+                let Some(queue) = queue.upgrade() else { return };
+                tell(queue.max_capacity() - queue.capacity());
+            }
+        }
+    }
+
     fn put(&self, item: Item) -> bool {
         let Err(refused) = self.queue.try_send(item) else { return true };
         self.overflowed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
