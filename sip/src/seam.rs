@@ -68,7 +68,7 @@ pub struct Trunk {
     pub sources: Vec<PeerMatch>,
     /// Where outgoing calls and probes go; `None` when it has no host.
     pub target: Option<Flow>,
-    /// The host as written, for the Request-URI.
+    /// The host as written, without a port, for the Request-URI.
     pub host: String,
     /// Digest user and password for its challenges.
     pub credentials: Option<(String, String)>,

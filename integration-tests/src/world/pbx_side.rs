@@ -357,7 +357,7 @@ fn directory(setting: &Setting) -> Directory {
         name: name.clone(),
         sources: vec![base::PeerMatch::Address(address(CARRIER))],
         target: Some(flow(address(CARRIER))),
-        host: CARRIER.to_owned(),
+        host: address(CARRIER).ip().to_string(),
         credentials: None,
     });
     Directory {

@@ -45,6 +45,7 @@ coverage! {
     direct,
     by_seats,
     refused_numbers,
+    mobile_rang,
     confirmed,
     recordings,
     /// With sound of both parties.
@@ -100,8 +101,11 @@ impl Coverage {
             self.busy += record.legs.iter().filter(|leg| leg.cause == base::Cause::Busy).count() as u64;
         }
         for (_, _, what) in pbx.told() {
-            let mobile = matches!(what, Told::Connected { seat, .. } if seat.as_str() == "duty_mobile");
-            self.confirmed += u64::from(mobile);
+            match what {
+                Told::Rings { seat } if seat.as_str() == DUTY_MOBILE => self.mobile_rang += 1,
+                Told::Connected { seat, .. } if seat.as_str() == DUTY_MOBILE => self.confirmed += 1,
+                _ => {}
+            }
         }
         self.recordings += pbx.takes().len() as u64;
         for take in pbx.takes().values() {
@@ -125,3 +129,6 @@ impl Coverage {
         }
     }
 }
+
+/// The seat that is a mobile and has to confirm.
+const DUTY_MOBILE: &str = "duty_mobile";

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{CallId, Cause, Name};
+use base::{CallId, Cause, Mono, Name};
 use integration_tests::world::example::EXTENSIONS;
 use pbx::seam::Told;
 use pbx::seats::Availability;
@@ -133,13 +133,20 @@ fn held_seats(life: &Life) -> Vec<String> {
 }
 
 /// A phone with room for one call was never offered a second one. With loss it may still ring for a call
-/// whose CANCEL or BYE is on its way again; and a phone that calls somebody itself may be crossed.
+/// whose CANCEL or BYE is on its way again; a phone that calls somebody itself may be crossed; and one whose
+/// last ACK was overtaken by the next INVITE is free a moment later.
 fn turned_away(life: &Life) -> Vec<String> {
     if life.link.lost > 0 {
         return Vec::new();
     }
-    let seen = life.example.world.seen().iter();
-    seen.filter(|seen| matches!(seen.event, Event::TurnedAway { .. }) && !life.callers.contains(&seen.phone))
+    let seen = life.example.world.seen();
+    let overtaken = |phone: usize, at: Mono| {
+        let until = at + life.link.jitter;
+        seen.iter().any(|s| s.phone == phone && s.event == Event::Gone && s.at >= at && s.at <= until)
+    };
+    seen.iter()
+        .filter(|seen| matches!(seen.event, Event::TurnedAway { .. }) && !life.callers.contains(&seen.phone))
+        .filter(|seen| !overtaken(seen.phone, seen.at))
         .map(|seen| format!("{:?}: phone {} was offered a second call", seen.at, seen.phone))
         .collect()
 }

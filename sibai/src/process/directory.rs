@@ -22,7 +22,7 @@ pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<
             name: trunk.name.clone(),
             sources: trunk.allow_from.clone(),
             target,
-            host: trunk.host.clone().unwrap_or_default(),
+            host: trunk.host.as_deref().map_or_else(String::new, without_port),
             credentials: trunk.user.clone().zip(trunk.password.clone()),
         }
     });
@@ -52,6 +52,15 @@ fn target(host: &str, transport: Transport, listeners: &[Listener]) -> Option<Fl
     })
 }
 
+/// The host alone, as it stands in Request-URIs: the endpoint adds the port of the flow.
+fn without_port(host: &str) -> String {
+    match (host.parse::<SocketAddr>(), host.rsplit_once(':')) {
+        (Ok(address), _) => address.ip().to_string(),
+        (Err(_), Some((name, _))) if has_port(host) => name.to_owned(),
+        _ => host.to_owned(),
+    }
+}
+
 fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(name, port)| !name.contains(':') && port.parse::<u16>().is_ok())
 }
@@ -62,6 +71,20 @@ const SIP_PORT: u16 = 5060;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_request_uri_gets_the_host_without_its_port() {
+        for (written, host) in [
+            ("127.0.0.1:5080", "127.0.0.1"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("[::1]:5080", "::1"),
+            ("sip.carrier.example:5080", "sip.carrier.example"),
+            ("sip.carrier.example", "sip.carrier.example"),
+        ] {
+            assert_eq!(without_port(written), host);
+            assert!(sip::Uri::sip(Some("13800138001"), &without_port(written), Some(5080)).is_ok());
+        }
+    }
 
     #[test]
     fn a_host_without_port_is_5060() {
