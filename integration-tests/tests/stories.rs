@@ -1,4 +1,16 @@
 //! The example's callers and seats, told as stories in virtual time.
 
+#[path = "stories/consent.rs"]
+mod consent;
+#[path = "stories/doors.rs"]
+mod doors;
+#[path = "stories/hours.rs"]
+mod hours;
 #[path = "stories/menu.rs"]
 mod menu;
+#[path = "stories/ringing.rs"]
+mod ringing;
+#[path = "stories/talking.rs"]
+mod talking;
+#[path = "stories/words.rs"]
+mod words;
