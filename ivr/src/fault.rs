@@ -50,11 +50,20 @@ impl Fault {
         Self { place, code, severity: severity_of(code), message, proposal, shown: String::new() }
     }
 
-    /// Whether it keeps the plan from being used.
+    /// Whether `check` fails for it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+
+    /// Whether the plan cannot be used. A calendar that is over is an error for `check`, but no reason for
+    /// a line not to answer: outside its calendar the weekly hours hold (line-language.md 5.7, rule 2).
+    pub fn keeps_from_serving(&self) -> bool {
+        self.is_error() && self.code != CALENDAR_OVER
+    }
 }
+
+/// Today lies outside what the calendar covers.
+pub const CALENDAR_OVER: &str = "E171";
 
 /// `file:line:column  CODE  中文 message:  the line`, and below it the proposal.
 impl fmt::Display for Fault {
@@ -108,9 +117,9 @@ impl<'f> Faults<'f> {
         self.list.push(fault);
     }
 
-    /// Whether one of them is an error.
+    /// Whether one of them keeps the plan from being used.
     pub fn any_error(&self) -> bool {
-        self.list.iter().any(Fault::is_error)
+        self.list.iter().any(Fault::keeps_from_serving)
     }
 
     /// Whether one of them has this code.

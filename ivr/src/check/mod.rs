@@ -22,7 +22,7 @@ use crate::yaml::{Entry, Node, Parsed, Spot, Value, parse};
 /// What checking a folder gave.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// The line, when no fault is an error.
+    /// The line, when no fault keeps it from being served.
     pub line: Option<Line>,
     /// In the order of files and lines; warnings among them.
     pub faults: Vec<Fault>,

@@ -7,7 +7,7 @@ use jiff::civil::{Date, date};
 
 use super::table;
 use super::walk::every_step;
-use crate::fault::Faults;
+use crate::fault::{CALENDAR_OVER, Faults};
 use crate::line::{Calendar, Line, Verb, Weekday};
 use crate::shape;
 use crate::yaml::{Entry, Node, Spot};
@@ -230,7 +230,7 @@ fn ends(at: Spot, last: Date, first: Date, today: Date, faults: &mut Faults<'_>)
     let next_year = date(today.year().saturating_add(1).min(9999), 1, 1);
     if today > last || today < first {
         let message = format!("today, {today}, is outside");
-        faults.add(at, "E171", message, "add the holidays that the State Council has published");
+        faults.add(at, CALENDAR_OVER, message, "add the holidays that the State Council has published");
     } else if today.month() == 12 && last < next_year {
         faults.add(at, "W171", format!("{} is not covered", next_year.year()), "add next year's holidays");
     }

@@ -20,5 +20,6 @@ pub(super) fn check(folder: &Path, at: Option<DateTime>) -> ExitCode {
         println!("{sentence}");
     }
     print!("{}", config::report(&loaded));
-    if loaded.plan.is_some() && unplayable.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let sound = !loaded.faults.iter().any(ivr::Fault::is_error);
+    if sound && unplayable.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -88,9 +88,9 @@ pub fn report(loaded: &Loaded) -> String {
     text
 }
 
-/// The warnings alone; empty when there is none.
+/// What does not keep anybody from serving and is to be said all the same; empty when there is nothing.
 pub fn warnings(loaded: &Loaded) -> String {
-    faults(loaded, |fault| !fault.is_error())
+    faults(loaded, |fault| !fault.keeps_from_serving())
 }
 
 /// The JSON Schema of engine.yaml.
@@ -127,7 +127,7 @@ fn load_from(folder: Folder, today: Date, variable: &dyn Fn(&str) -> Option<Stri
         faults.extend(line.checked.faults.iter().cloned());
     }
     faults.sort_by(|a, b| a.place.cmp(&b.place));
-    let sound = !faults.iter().any(Fault::is_error);
+    let sound = !faults.iter().any(Fault::keeps_from_serving);
     let prompt_files = lines.iter().flat_map(ReadLine::prompt_files).collect();
     let engine = engine.map(|(engine, _)| engine).filter(|_| engine_sound);
     Loaded { folder, engine, plan: plan.filter(|_| sound).map(Arc::new), faults, prompt_files }

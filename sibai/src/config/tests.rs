@@ -273,6 +273,15 @@ fn a_wrong_folder_says_what_is_missing() {
 }
 
 #[test]
+fn a_calendar_that_is_over_fails_the_check_but_the_line_still_answers() {
+    let loaded = built_in(date(2027, 3, 1));
+    assert!(loaded.plan.is_some());
+    assert!(loaded.faults.iter().any(ivr::Fault::is_error));
+    assert!(warnings(&loaded).contains("E171"), "{}", warnings(&loaded));
+    assert!(report(&loaded).contains("errors: 1"), "{}", report(&loaded));
+}
+
+#[test]
 fn schema_and_reference_are_those_of_the_table() {
     let committed = fs::read_to_string(shipped().join("schema/engine.v1.json")).unwrap();
     assert_eq!(serde_json::from_str::<serde_json::Value>(&committed).unwrap(), engine_schema());

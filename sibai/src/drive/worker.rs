@@ -80,14 +80,20 @@ impl Worker {
     /// Gives an order. `false` when the worker's queue is full: it is stuck, and the leg is lost.
     pub fn order(&self, order: Order) -> bool {
         let taken = self.orders.try_send(order).is_ok();
+        self.wake();
+        taken
+    }
+
+    fn wake(&self) {
         // Only a full counter can refuse the write, and then the worker is awake anyway.
         let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
-        taken
     }
 
     /// Ends the thread and waits for it.
     pub fn stop(&mut self) {
-        self.order(Order::Stop);
+        // Waits for room: a worker that is behind must still hear of its end.
+        let _ = self.orders.send(Order::Stop);
+        self.wake();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
