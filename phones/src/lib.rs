@@ -5,6 +5,7 @@ pub mod audio;
 pub mod call;
 pub mod carrier;
 pub mod digest;
+pub mod ear;
 pub mod events;
 pub mod g711;
 pub mod live;

@@ -2,7 +2,6 @@
 
 mod http;
 mod proof;
-mod sound;
 mod story;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use base::Cause;
 use jiff::tz::TimeZone;
+use phones::ear;
 use serde_json::Value;
 
 use super::story::Done;
-use super::{ANSWERS, Cast, http, sound};
+use super::{ANSWERS, Cast, http};
 use crate::process::Process;
 
 /// Prints what is left of the call; an error names the first thing that is not as it must be.
@@ -74,8 +75,8 @@ fn channels(wav: &[u8], done: &Done) -> anyhow::Result<()> {
     for (who, said, own, other) in
         [("caller", &done.caller_said, &left, &right), ("seat", &done.seat_said, &right, &left)]
     {
-        let (likeness, place) = sound::find(said.samples(), own);
-        let leaked = sound::likeness_at(said.samples(), other, place).abs();
+        let (likeness, place) = ear::find(said.samples(), own);
+        let leaked = ear::likeness_at(said.samples(), other, place).abs();
         ensure!(likeness > ALIKE, "the {who}'s voice is not in its channel: likeness {likeness:.3}");
         ensure!(leaked < APART, "the {who}'s voice is in the other channel: likeness {leaked:.3}");
         println!(

@@ -1,9 +1,9 @@
-//! Is this what was said? Finding a voice in a recording.
+//! Ears for longer sounds: where in a recording is what was said?
 
-use phones::audio::likeness;
+use crate::audio::likeness;
 
 /// How like `said` the best place of `heard` is (1.0: the same up to loudness), and where that place is.
-pub(super) fn find(said: &[i16], heard: &[i16]) -> (f64, usize) {
+pub fn find(said: &[i16], heard: &[i16]) -> (f64, usize) {
     let (outline, wide) = (outline(said), outline(heard));
     let rough = (0..wide.len().saturating_sub(outline.len() / 2))
         .map(|at| (at, alike(&outline, &wide[at..])))
@@ -16,7 +16,7 @@ pub(super) fn find(said: &[i16], heard: &[i16]) -> (f64, usize) {
 }
 
 /// How like `said` what was heard at `place` is.
-pub(super) fn likeness_at(said: &[i16], heard: &[i16], place: usize) -> f64 {
+pub fn likeness_at(said: &[i16], heard: &[i16], place: usize) -> f64 {
     likeness(heard.get(place..).unwrap_or_default(), said, 0).0
 }
 
