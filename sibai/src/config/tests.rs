@@ -276,7 +276,7 @@ fn a_wrong_folder_says_what_is_missing() {
 fn a_calendar_that_is_over_fails_the_check_but_the_line_still_answers() {
     let loaded = built_in(date(2027, 3, 1));
     assert!(loaded.plan.is_some());
-    assert!(loaded.faults.iter().any(ivr::Fault::is_error));
+    assert!(loaded.faults.iter().any(Fault::is_error));
     assert!(warnings(&loaded).contains("E171"), "{}", warnings(&loaded));
     assert!(report(&loaded).contains("errors: 1"), "{}", report(&loaded));
 }
