@@ -23,7 +23,9 @@ pub(super) fn serve(
     }
     // Warnings do not keep anybody from serving, but they are said.
     eprint!("{}", config::warnings(&loaded));
-    let process = Process::start(&loaded, &Options { data, at, free_ports: false })?;
+    let mut process = Process::start(&loaded, &Options { data, at, free_ports: false })?;
+    // Nobody watches here: news that nobody takes would be kept for ever.
+    drop(process.news());
     print!("{}", process.banner());
     process.wait_for_signal();
     process.drain(drain)
