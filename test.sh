@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")"
 
 # What the tests drive, all as separate programs: SIPp and baresip as phones, PostgreSQL as a store, sox for
-# sounds, python for PESQ (compiled at installation, hence the headers).
+# sounds, python for pjsua2, one more phone, and for PESQ (compiled at installation, hence the headers).
 packages="sip-tester baresip-core postgresql sox build-essential python3 python3-venv python3-dev curl"
 
 missing=""
@@ -23,13 +23,15 @@ if [ -n "$missing" ]; then
 fi
 
 python="target/python/bin/python"
-if ! [ -x "$python" ] || ! "$python" -c 'import numpy, pesq' 2>/dev/null; then
-    echo "installing: numpy and pesq into target/python"
+if ! [ -x "$python" ] || ! "$python" -c 'import numpy, pesq, pjsua2' 2>/dev/null; then
+    echo "installing: numpy, pesq and pjsua2 into target/python"
     mkdir -p target
     python3 -m venv target/python
     "$python" -m pip install --quiet --disable-pip-version-check numpy cython setuptools wheel
     # Its build asks for a numpy of its own otherwise, and that takes minutes.
     "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation pesq
+    # A SIP stack that is not ours, as a phone; its wheels are made for each version of python 3.
+    "$python" -m pip install --quiet --disable-pip-version-check "pjsua2-python==2.15.1.post1"
 fi
 
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked

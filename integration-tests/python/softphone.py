@@ -3,6 +3,7 @@
 Arguments: proxy (host:port), user, password, folder for the log and what it hears.
 """
 
+import gc
 import os
 import sys
 import threading
@@ -16,6 +17,18 @@ done = threading.Event()
 
 def tell(*words):
     print(*words, flush=True)
+
+
+class Log(pjsua2.LogWriter):
+    """Its own log file is written only when it feels like it."""
+
+    def __init__(self):
+        super().__init__()
+        self.file = open(os.path.join(folder, "log"), "w", buffering=1)
+
+    def write(self, entry):
+        self.file.write(entry.msg)
+        self.file.flush()
 
 
 class Call(pjsua2.Call):
@@ -67,8 +80,10 @@ setup = pjsua2.EpConfig()
 setup.uaConfig.threadCnt = 0
 setup.uaConfig.mainThreadOnly = True
 setup.logConfig.level = 5
-setup.logConfig.consoleLevel = 0
-setup.logConfig.filename = os.path.join(folder, "log")
+# What the writer is told.
+setup.logConfig.consoleLevel = 5
+log = Log()
+setup.logConfig.writer = log
 endpoint.libInit(setup)
 endpoint.audDevManager().setNullDev()
 transport = pjsua2.TransportConfig()
@@ -89,6 +104,10 @@ closed = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
 while not done.is_set() and not closed.is_set():
     endpoint.libHandleEvents(10)
+# Recorders go before the library: only then is the file whole.
+phone.call = None
+gc.collect()
+endpoint.libDestroy()
 tell("done")
 # Its destructors cross each other's way at the end of the interpreter.
 os._exit(0)

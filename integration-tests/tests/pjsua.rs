@@ -56,7 +56,7 @@ fn registers_and_is_called(digest: &str, offered: &[&str]) -> Result<()> {
     ensure!(faults.is_empty(), "{faults:?}");
     let heard = seat.heard()?;
     let best = heard.chunks(8_000).map(|second| share_of(second, CALLER_TONE)).fold(0.0, f64::max);
-    ensure!(best > 0.8, "the seat hardly heard the caller: {best:.2}");
+    ensure!(best > 0.8, "the seat hardly heard the caller: {best:.2} of {} samples", heard.len());
     Ok(())
 }
 

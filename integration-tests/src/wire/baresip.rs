@@ -168,8 +168,9 @@ impl Baresip {
     }
 
     fn dump(&self, which: &str) -> anyhow::Result<Vec<i16>> {
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(self.folder.path())?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path())?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<_>>()?;
         let ending = format!("-{which}.wav");
         files.retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&ending)));
         files.sort();
@@ -185,7 +186,8 @@ impl Baresip {
         write!(self.control, "{}:{text},", text.len())?;
         let end = Instant::now() + PATIENCE;
         loop {
-            let answer = self.events.iter().position(|m| m["response"] == true && m["token"] == token.as_str());
+            let answer =
+                self.events.iter().position(|m| m["response"] == true && m["token"] == token.as_str());
             if let Some(at) = answer {
                 let answer = self.events.remove(at);
                 ensure!(answer["ok"] == true, "{command} {parameters}: {answer}");

@@ -1,10 +1,9 @@
-//! Comparing sounds: sample by sample, by likeness, and by PESQ.
+//! Comparing sounds: sample by sample, and by PESQ.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
-use phones::audio::likeness;
 
 /// Voices repeated at a loudness that differs from time to time, so that no two stretches are the same.
 pub fn speech(voice: &[i16], seconds: usize) -> Vec<i16> {
@@ -59,17 +58,15 @@ pub fn compare(recorded: &[i16], sent: &[i16]) -> anyhow::Result<Exact> {
     Ok(Exact { before, equal: sounding.len(), behind: recorded.len() - 1 - last, place })
 }
 
-/// How like `said` the best place of `heard` is (1.0: the same up to loudness), and where that place is.
-pub fn find(said: &[i16], heard: &[i16]) -> (f64, usize) {
-    let (outline, wide) = (outline(said), outline(heard));
-    let rough = (0..wide.len().saturating_sub(outline.len() / 2))
-        .map(|at| (at, alike(&outline, &wide[at..])))
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(0, |(at, _)| at * FRAME);
-    // The outline is right to about two frames.
-    let from = rough.saturating_sub(2 * FRAME);
-    let (best, shift) = likeness(heard.get(from..).unwrap_or_default(), said, 4 * FRAME);
-    (best, from.saturating_add_signed(shift))
+/// How much of the loud part of `stretch` is found in `sound` sample by sample, of 1.
+pub fn share_in(sound: &[i16], stretch: &[i16]) -> f64 {
+    let loud = stretch.chunks_exact(FRAME).filter(|frame| phones::audio::level(frame) > QUIET);
+    let (mut found, mut all) = (0.0, 0.0);
+    for frame in loud {
+        all += 1.0;
+        found += f64::from(u8::from(sound.windows(FRAME).any(|window| window == frame)));
+    }
+    if all > 0.0 { found / all } else { 0.0 }
 }
 
 /// PESQ (P.862, narrow band) of what was recorded against what was said: 1 to 4.55.
@@ -92,24 +89,11 @@ pub fn python() -> anyhow::Result<PathBuf> {
     Ok(python)
 }
 
-/// Loudness frame by frame: enough to find a voice, and a hundred and sixty times shorter.
-fn outline(samples: &[i16]) -> Vec<f64> {
-    let loud = |frame: &[i16]| frame.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>().sqrt();
-    samples.chunks(FRAME).map(loud).collect()
-}
-
-fn alike(a: &[f64], b: &[f64]) -> f64 {
-    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
-    for (x, y) in a.iter().zip(b) {
-        (ab, aa, bb) = (ab + x * y, aa + x * x, bb + y * y);
-    }
-    // What hangs over the end counts against the place.
-    let whole: f64 = a.iter().map(|x| x * x).sum();
-    if aa * bb == 0.0 { 0.0 } else { ab / (whole * bb).sqrt() }
-}
-
 /// 100 ms of speech: no other place of it is the same.
 const KEY: usize = 800;
+
+/// dBFS above which two frames are not alike by chance.
+const QUIET: f64 = -35.0;
 
 /// 20 ms at 8 kHz.
 const FRAME: usize = 160;

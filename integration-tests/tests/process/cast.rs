@@ -17,13 +17,31 @@ pub(crate) struct Talk {
 impl Talk {
     /// Sets it up and waits until both hear something.
     pub(crate) fn begin(sibai: &Sibai) -> Result<Self> {
-        let mut seat = sibai.seat("8001", Behaviour::answers(Duration::ZERO))?;
-        let mut caller = sibai.carrier_phone(|_| ())?;
-        dial(&mut caller)?;
-        press_until(&caller, '1', || seat.next(PRESS_EVERY).is_some_and(|s| s.event == Event::Answered))?;
+        let seat = sibai.seat("8001", Behaviour::answers(Duration::ZERO))?;
+        let caller = sibai.carrier_phone(|_| ())?;
+        let mut talk = Self { caller, seat };
+        talk.again()?;
+        Ok(talk)
+    }
+
+    /// Another call of the same phones.
+    pub(crate) fn again(&mut self) -> Result<()> {
+        let Self { caller, seat } = self;
+        dial(caller)?;
+        press_until(caller, '1', || seat.next(PRESS_EVERY).is_some_and(|s| s.event == Event::Answered))?;
+        // Silence goes before: once it is let through, nothing that is said is said too early.
+        seat.wait_for(PATIENCE, |event| *event == Event::AudioBegan).context("the seat hears nothing")?;
         caller.order(Action::Say(unlike_anything(1)));
         seat.order(Action::Say(unlike_anything(2)));
-        Ok(Self { caller, seat })
+        Ok(())
+    }
+
+    /// The caller hangs up, and the seat notices.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        self.caller.order(Action::HangUp);
+        let is_over = |event: &Event| matches!(event, Event::HungUpByPeer { .. });
+        self.seat.wait_for(PATIENCE, is_over).context("the seat was not hung up")?;
+        Ok(())
     }
 }
 
