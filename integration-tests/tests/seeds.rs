@@ -50,12 +50,13 @@ fn work(seeds: u64, next: &AtomicU64, failures: &AtomicU64) -> Coverage {
         if seed >= seeds || failures.load(Ordering::Relaxed) >= MOST_FAILURES {
             return seen;
         }
-        match catch_unwind(AssertUnwindSafe(|| run(seed, false))) {
-            Ok(one) => seen.add(&one),
-            Err(_) => {
-                failures.fetch_add(1, Ordering::Relaxed);
-                eprintln!("replay: SIM_SEED={seed} cargo nextest run -p integration-tests --test seeds");
-            }
+        if let Ok(one) = catch_unwind(AssertUnwindSafe(|| run(seed, false))) {
+            seen.add(&one);
+        } else {
+            failures.fetch_add(1, Ordering::Relaxed);
+            eprintln!(
+                "replay: SIM_SEED={seed} cargo nextest run -p integration-tests --test seeds --no-capture"
+            );
         }
     }
 }

@@ -36,11 +36,11 @@ impl Example {
     pub fn with(local: &str, change: impl FnOnce(&mut Setting)) -> Self {
         let mut setting = shipped(local);
         change(&mut setting);
-        Self::of(setting, |_| {})
+        Self::of(&setting, |_| {})
     }
 
     /// The example in this setting, with something changed about the carrier.
-    pub fn of(setting: Setting, change: impl FnOnce(&mut CarrierSetup)) -> Self {
+    pub fn of(setting: &Setting, change: impl FnOnce(&mut CarrierSetup)) -> Self {
         let seed = setting.seed;
         let mut world = World::new(setting);
         let mut carrier = CarrierSetup::new(address(SIBAI), address(CARRIER), address("127.0.0.1:30000"));
@@ -211,6 +211,7 @@ pub fn shipped(local: &str) -> Setting {
         link: Link::CLEAN,
         workers: 2,
         hop: Duration::ZERO,
+        portless: 0,
         seed: 1,
     }
 }

@@ -41,6 +41,8 @@ pub struct Setting {
     pub workers: usize,
     /// How long at most a media worker's word takes to the node: in the process they are threads.
     pub hop: Duration,
+    /// One in so many legs finds no free port; 0: none.
+    pub portless: u64,
     /// Everything random comes from it.
     pub seed: u64,
 }
@@ -79,14 +81,14 @@ pub const CARRIER: &str = "127.0.0.1:5080";
 
 impl World {
     /// A world in which nothing has happened.
-    pub fn new(setting: Setting) -> Self {
+    pub fn new(setting: &Setting) -> Self {
         let mut entropy = Entropy::from_number(setting.seed);
         let now = Now { mono: Mono::ZERO + Duration::from_secs(1), wall: setting.at };
         let network = Network::new(setting.link, entropy.fork());
         Self {
             now,
             network,
-            pbx: PbxSide::new(&setting, entropy),
+            pbx: PbxSide::new(setting, entropy),
             phones: Vec::new(),
             places: BTreeMap::new(),
             seen: Vec::new(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base::g711::Law;
 use base::time::soonest;
-use base::{Entropy, LegId, Machine, Mono, Name, Now, RecordingId};
+use base::{CallId, Entropy, LegId, Machine, Mono, Name, Now, RecordingId};
 use media::{Command, Engine, Port, Sink, Tapped};
 use sibai::node::{Finished, Input, Node, Output, Setup};
 use sip::seam::{Directory, Flow, Input as SipInput, Limits, Transport, Trunk, User};
@@ -43,8 +43,11 @@ pub struct PbxSide {
     legs: BTreeMap<LegId, (usize, SocketAddr)>,
     ports: BTreeMap<SocketAddr, (LegId, Port)>,
     next_port: u16,
+    /// One in so many legs finds no free port; 0: none.
+    portless: u64,
     finished: Vec<Finished>,
-    told: Vec<(Mono, base::CallId, pbx::seam::Told)>,
+    standing: BTreeMap<CallId, pbx::CallRecord>,
+    told: Vec<(Mono, CallId, pbx::seam::Told)>,
     takes: BTreeMap<RecordingId, Take>,
     faults: Vec<String>,
     /// SIP messages that the node wrote, for judges that want to read them all.
@@ -86,7 +89,9 @@ impl PbxSide {
             legs: BTreeMap::new(),
             ports: BTreeMap::new(),
             next_port: 20_000,
+            portless: setting.portless,
             finished: Vec::new(),
+            standing: BTreeMap::new(),
             told: Vec::new(),
             takes: BTreeMap::new(),
             faults: Vec::new(),
@@ -110,8 +115,13 @@ impl PbxSide {
         &self.finished
     }
 
+    /// Records as they would have stood if the process had died, the newest of each call.
+    pub fn standing(&self) -> &BTreeMap<CallId, pbx::CallRecord> {
+        &self.standing
+    }
+
     /// What happened in calls.
-    pub fn told(&self) -> &[(Mono, base::CallId, pbx::seam::Told)] {
+    pub fn told(&self) -> &[(Mono, CallId, pbx::seam::Told)] {
         &self.told
     }
 
@@ -198,7 +208,7 @@ impl PbxSide {
         } else if let Some((leg, port)) = self.ports.get(&to).copied() {
             let Some((worker, _)) = self.legs.get(&leg).copied() else { return };
             self.media(now, network, worker, |engine, out| {
-                engine.receive(now, leg, port, from, &mut bytes, out)
+                engine.receive(now, leg, port, from, &mut bytes, out);
             });
         }
         self.listen(now, network);
@@ -239,9 +249,14 @@ impl PbxSide {
                 network.post(now.mono, flow.local, flow.remote, bytes.to_vec());
             }
             Output::Open { worker, leg, address, ssrc } => {
-                self.open(now, network, worker, leg, address, ssrc)
+                self.open(now, network, worker, leg, address, ssrc);
             }
             Output::Media { worker, command } => {
+                if let Command::Tap { recording, .. } = &command
+                    && !self.takes.contains_key(recording)
+                {
+                    self.faults.push(format!("{recording} is tapped before its row"));
+                }
                 let closing = if let Command::Close { leg } = &command { Some(*leg) } else { None };
                 self.media(now, network, worker, |engine, out| engine.command(now, command, out));
                 if let Some((_, rtp)) = closing.and_then(|leg| self.legs.remove(&leg)) {
@@ -275,14 +290,18 @@ impl PbxSide {
                 self.told.push((now.mono, call, what));
             }
             Output::Fault { leg, what } => self.faults.push(format!("panic at {leg:?}: {what}")),
-            Output::Refused { .. }
-            | Output::Standing(_)
-            | Output::TrunkUp { .. }
-            | Output::Registered { .. } => {}
+            Output::Standing(record) => {
+                self.standing.insert(record.call, *record);
+            }
+            Output::Refused { .. } | Output::TrunkUp { .. } | Output::Registered { .. } => {}
         }
     }
 
     fn open(&mut self, now: Now, network: &mut Network, worker: usize, leg: LegId, local: IpAddr, ssrc: u32) {
+        if self.portless > 0 && self.chance.below(self.portless) == 0 {
+            self.hop(now, Input::Unbound { leg });
+            return;
+        }
         let rtp = SocketAddr::new(local, self.next_port);
         // Round and round through a range that is larger than any run needs at once.
         self.next_port = if self.next_port >= 29_998 { 20_000 } else { self.next_port + 2 };

@@ -59,6 +59,8 @@ coverage! {
     /// CANCELs of callers that crossed our 200.
     caller_crossings,
     gave_up,
+    stopped,
+    without_port,
     seat_hung_up,
     held,
     busy,
@@ -95,6 +97,9 @@ impl Coverage {
             self.refused_numbers += u64::from(record.cause == base::Cause::UnknownNumber);
             self.withdrawn += u64::from(record.consent == Consent::Withdrawn);
             self.refused += u64::from(record.consent == Consent::Refused);
+            self.stopped += u64::from(record.cause == base::Cause::EngineStopped);
+            let full = |leg: &&pbx::LegRecord| leg.cause == base::Cause::EngineFull;
+            self.without_port += record.legs.iter().filter(full).count() as u64;
             self.gave_up += u64::from(record.cause == base::Cause::CallerGaveUp);
             self.seat_hung_up += u64::from(record.cause == base::Cause::SeatHungUp);
             self.digits += record.keys.len() as u64;

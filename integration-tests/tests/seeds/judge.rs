@@ -53,6 +53,9 @@ fn records(life: &Life) -> Vec<String> {
             }
         }
     }
+    for call in pbx.standing().keys().filter(|call| !calls.contains_key(call)) {
+        faults.push(format!("{call} stands on record and never ended"));
+    }
     for (_, call, what) in pbx.told() {
         if matches!(what, Told::Arrived { .. }) && calls.get(call) != Some(&1) {
             faults.push(format!("{call} has {:?} records", calls.get(call)));

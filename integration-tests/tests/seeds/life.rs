@@ -3,19 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Entropy, Mono};
+use base::{Cause, Entropy, Mono};
 use integration_tests::world::example::{EXTENSIONS, NUMBER, carried, shipped};
 use integration_tests::world::{Example, Link, Setting};
+use pbx::Plan;
 use phones::{Action, Audio, Behaviour, Cue, Dial, Hold, Input, Reply, Script};
+use sibai::node;
 
 /// A world with everything that will happen in it.
 pub(crate) struct Life {
     pub(crate) example: Example,
-    /// What is told to which phone, and when.
-    deeds: Vec<(Mono, usize, Input)>,
+    /// What happens from outside, and when.
+    deeds: Vec<(Mono, Deed)>,
     /// Seats whose phones also call somebody.
     pub(crate) callers: Vec<usize>,
     pub(crate) link: Link,
+    plan: Arc<Plan>,
+}
+
+/// Something that happens from outside.
+enum Deed {
+    /// A phone is told something.
+    Phone(usize, Input),
+    /// The operator does something.
+    Operate(node::Input),
 }
 
 impl Life {
@@ -27,15 +38,19 @@ impl Life {
         setting.seed = seed;
         setting.workers = 1 + chance.below(2) as usize;
         setting.hop = Duration::from_micros(chance.below(2_000));
+        setting.portless = if chance.one_in(10) { 6 } else { 0 };
         let outside = chance.mobile();
-        let mut example = Example::of(setting, |carrier| {
+        let plan = Arc::clone(&setting.plan);
+        let mut example = Example::of(&setting, |carrier| {
             carrier.plan = vec![(DUTY_MOBILE.to_owned(), outside)];
             carrier.keeps = Duration::ZERO;
         });
         example.world.set_link(link);
         example.world.pbx_mut().clone_now_and_then(CLONE_EVERY);
-        let mut life = Self { example, deeds: Vec::new(), callers: Vec::new(), link };
+        let mut life = Self { example, deeds: Vec::new(), callers: Vec::new(), link, plan };
         life.people(&mut chance);
+        life.operator(&mut chance);
+        life.deeds.sort_by_key(|(at, _)| *at);
         life
     }
 
@@ -54,10 +69,10 @@ impl Life {
                     setup.behaviour = behaviour;
                     (setup.fills_silence, setup.keeps) = (false, Duration::ZERO);
                 });
-                self.deeds.push((start, phone, Input::Do(Action::Register)));
+                self.deeds.push((start, Deed::Phone(phone, Input::Do(Action::Register))));
                 if chance.one_in(10) {
                     let at = begins + chance.span(0, 20_000);
-                    self.deeds.push((at, phone, Input::Do(Action::Unregister)));
+                    self.deeds.push((at, Deed::Phone(phone, Input::Do(Action::Unregister))));
                 }
                 if chance.one_in(5) {
                     self.callers.push(phone);
@@ -65,7 +80,7 @@ impl Life {
                         chance.of(&["8001", "8002", "8003", "8004", NUMBER, "4005550100", "13912345678"]);
                     let dial = Dial { script: chance.caller(), ..Dial::to(to) };
                     let at = begins + chance.span(0, 15_000);
-                    self.deeds.push((at, phone, Input::Do(Action::Call(dial))));
+                    self.deeds.push((at, Deed::Phone(phone, Input::Do(Action::Call(dial)))));
                 }
             }
         }
@@ -76,17 +91,34 @@ impl Life {
             let script = chance.caller();
             let dial = Dial { script, offerless: chance.one_in(12), ..carried(from, to) };
             let at = begins + chance.span(0, 8_000);
-            self.deeds.push((at, self.example.carrier, Input::Do(Action::Call(dial))));
+            self.deeds.push((at, Deed::Phone(self.example.carrier, Input::Do(Action::Call(dial)))));
         }
-        self.deeds.sort_by_key(|(at, ..)| *at);
+    }
+
+    /// A reload in the midst of calls; a stop.
+    fn operator(&mut self, chance: &mut Chance) {
+        let begins = self.example.world.now().mono + 3 * SECOND;
+        if chance.one_in(6) {
+            let plan = Arc::clone(&self.plan);
+            self.deeds.push((begins + chance.span(0, 20_000), Deed::Operate(node::Input::Plan(plan))));
+        }
+        if chance.one_in(12) {
+            let at = begins + chance.span(2_000, 20_000);
+            self.deeds.push((at, Deed::Operate(node::Input::Drain)));
+            let end = node::Input::EndAll(Cause::EngineStopped);
+            self.deeds.push((at + chance.span(0, 5_000), Deed::Operate(end)));
+        }
     }
 
     /// Everything happens; then it is quiet until nothing is left.
     pub(crate) fn live(&mut self) {
-        for (at, phone, input) in std::mem::take(&mut self.deeds) {
+        for (at, deed) in std::mem::take(&mut self.deeds) {
             let now = self.example.world.now().mono;
             self.example.run(at.since(now));
-            self.example.world.tell(phone, input);
+            match deed {
+                Deed::Phone(phone, input) => self.example.world.tell(phone, input),
+                Deed::Operate(input) => self.example.world.operate(input),
+            }
         }
         self.example.run(LONGEST_LIFE);
         self.example.run(QUIET);
@@ -231,4 +263,4 @@ const LONGEST_LIFE: Duration = Duration::from_secs(32);
 const QUIET: Duration = Duration::from_secs(45);
 
 /// One in so many inputs of the node a clone is followed for a while.
-const CLONE_EVERY: u64 = 400;
+const CLONE_EVERY: u64 = 40;

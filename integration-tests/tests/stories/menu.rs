@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base::Cause;
+use base::{Cause, Name, PhoneNumber};
 use integration_tests::world::Example;
 use integration_tests::world::example::{real_prompts, tone_of};
 use media::Side;
@@ -40,8 +40,8 @@ fn key_1_asks_for_advice_li_na_does_not_answer_and_wang_wei_does() {
     assert_eq!(record.seat.as_deref(), Some("wang_wei"));
     assert_eq!(record.queue.as_deref(), Some("product_advice"));
     assert_eq!(record.keys.iter().map(|key| key.as_char()).collect::<String>(), "1");
-    assert_eq!(record.menus.iter().map(|menu| menu.as_str()).collect::<Vec<_>>(), ["main"]);
-    assert_eq!(record.caller.as_ref().map(|number| number.national()).as_deref(), Some(CALLER));
+    assert_eq!(record.menus.iter().map(Name::as_str).collect::<Vec<_>>(), ["main"]);
+    assert_eq!(record.caller.as_ref().map(PhoneNumber::national).as_deref(), Some(CALLER));
     assert!(record.waited.abs_diff(19 * SECOND) < millis(20), "{:?}", record.waited);
     assert!(record.talked > 9 * SECOND && record.talked < record.lasted, "{record:?}");
     let legs: Vec<_> = record.legs.iter().map(|leg| (leg.seat.as_deref(), leg.cause)).collect();

@@ -92,7 +92,7 @@ fn who_came_first_is_served_first() {
 
 /// The example with a duty mobile that does this, and no seats.
 fn with_mobile(local: &str, mobile: Behaviour) -> Example {
-    Example::of(shipped(local), |carrier| carrier.plan = vec![("13800138001".to_owned(), mobile)])
+    Example::of(&shipped(local), |carrier| carrier.plan = vec![("13800138001".to_owned(), mobile)])
 }
 
 /// The mobile's call: the carrier's second.

@@ -74,7 +74,7 @@ pub(crate) fn is_cancelled(event: &Event) -> bool {
 pub(crate) fn only_take(example: &Example) -> &Take {
     let takes = example.world.pbx().takes();
     assert_eq!(takes.len(), 1, "{takes:?}");
-    takes.values().next().unwrap()
+    takes.values().next().unwrap_or_else(|| panic!("no recording"))
 }
 
 /// A caller who was put through to this seat: the seat answers at once.

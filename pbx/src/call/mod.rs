@@ -179,6 +179,10 @@ fn note(event: &Event, stage: &Stage, scene: &mut Scene<'_>) -> Option<Cause> {
         Event::Progressed { leg, .. } => scene.mark_rang(leg),
         Event::Ended { leg, cause } => {
             let cause = in_its_own_words(cause, leg, stage, scene);
+            if cause == Cause::EngineFull {
+                // No port was free for our 200, so it was never sent: nobody was answered.
+                scene.mark_unanswered(leg);
+            }
             scene.close(leg, cause);
             if leg == scene.visit.caller && !matches!(stage, Stage::Ending(_)) {
                 return Some(cause);

@@ -224,6 +224,13 @@ impl Scene<'_> {
         }
     }
 
+    /// Its answer never left us.
+    pub(crate) fn mark_unanswered(&mut self, leg: LegId) {
+        if let Some(leg) = self.visit.legs.get_mut(&leg) {
+            leg.answered = None;
+        }
+    }
+
     /// A placed leg rings.
     pub(crate) fn mark_rang(&mut self, leg: LegId) {
         if let Some(leg) = self.visit.legs.get_mut(&leg) {

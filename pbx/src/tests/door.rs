@@ -229,3 +229,13 @@ fn a_seat_that_is_one_of_our_own_numbers_is_never_dialled() {
     assert_eq!(bench.rang(), [""; 0]);
     assert_eq!(bench.plays(caller).as_deref(), Some("nobody"));
 }
+
+#[test]
+fn a_caller_for_whom_no_port_was_free_was_not_answered() {
+    let mut bench = Bench::with(plan(), &[]);
+    let caller = bench.caller();
+    bench.end(caller, Cause::EngineFull);
+    let record = bench.record();
+    assert_eq!((record.cause, record.answered_after), (Cause::EngineFull, None));
+    assert_eq!(record.legs[0].answered, None);
+}
