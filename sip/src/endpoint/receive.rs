@@ -155,6 +155,8 @@ impl Endpoint {
         self.wire.open(key, flow, false, None);
         let tag = match leg.and_then(|id| self.legs.leg(id)).map(|leg| &leg.stage) {
             Some(Stage::Arriving(arriving)) => arriving.dialog.local_tag.clone(),
+            // The tag of the 200 that it crosses: some callers take the tag of the last response for the dialog's.
+            Some(Stage::Up(up)) => up.dialog.local_tag.clone(),
             _ => self.wire.stateless_tag(request),
         };
         let answer = wire::reply(request, flow, 200, &tag).finish();
