@@ -43,7 +43,8 @@ impl Api {
 
     /// Any request, whatever the status.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer> {
-        let mut stream = TcpStream::connect_timeout(&self.address, PATIENCE).context("the API does not answer")?;
+        let mut stream =
+            TcpStream::connect_timeout(&self.address, PATIENCE).context("the API does not answer")?;
         stream.set_read_timeout(Some(PATIENCE))?;
         // HTTP/1.0 keeps the answer in one piece: no chunks to put together.
         let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\n", self.address);

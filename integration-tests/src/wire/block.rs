@@ -23,7 +23,8 @@ impl Block {
         let start = std::process::id();
         for n in 0..BLOCKS {
             let block = (start.wrapping_mul(7).wrapping_add(u32::from(n)) % u32::from(BLOCKS)) as u16;
-            let lock = File::create(folder.join(block.to_string())).context("the lock of a block of ports")?;
+            let lock =
+                File::create(folder.join(block.to_string())).context("the lock of a block of ports")?;
             let first = FIRST + block * LENGTH;
             if lock.try_lock().is_ok() && is_free(first) {
                 return Ok(Self { first, _lock: lock });

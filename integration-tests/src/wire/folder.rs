@@ -79,9 +79,11 @@ impl Setup {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
         copy(&shipped, to)?;
         let (first, last) = block.rtp();
+        let (carrier, second) = (block.address(block::CARRIER), block.address(block::CARRIER + 1));
         let ports = [
+            ("allow_from: [\"127.0.0.1:5080\"]", format!("allow_from: [\"{carrier}\", \"{second}\"]")),
             ("127.0.0.1:5060", block.address(block::SIP).to_string()),
-            ("127.0.0.1:5080", block.address(block::CARRIER).to_string()),
+            ("127.0.0.1:5080", carrier.to_string()),
             ("127.0.0.1:8080", block.address(block::API).to_string()),
             ("[20000, 20999]", format!("[{first}, {last}]")),
         ];

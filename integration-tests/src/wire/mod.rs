@@ -130,9 +130,14 @@ impl Sibai {
         self.block.address(block::SIP)
     }
 
-    /// Where its trunk `local` is: only what comes from here is the carrier.
+    /// Where its trunk `local` is: only what comes from here, or from the second, is the carrier.
     pub fn carrier(&self) -> SocketAddr {
         self.block.address(block::CARRIER)
+    }
+
+    /// Where the trunk may call from too: for a second program that plays the carrier.
+    pub fn second_carrier(&self) -> SocketAddr {
+        self.block.address(block::CARRIER + 1)
     }
 
     /// A port for a phone of the test; `n` below 20.
@@ -257,6 +262,18 @@ impl Sibai {
         }
     }
 
+    /// Waits until the log says this.
+    pub fn wait_for_log(&self, text: &str, within: Duration) -> Result<()> {
+        let end = Instant::now() + within;
+        while !self.log().contains(text) {
+            if Instant::now() > end {
+                bail!("the log does not say {text:?} within {} s:\n{}", within.as_secs(), self.log());
+            }
+            thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
     /// The records of all calls, newest first, once none is up and there are exactly `count`.
     pub fn call_records(&self, count: usize) -> Result<Vec<Value>> {
         self.metric_becomes("pbx_calls_active", 0.0, RECORDED_WITHIN)?;
@@ -292,7 +309,9 @@ impl Sibai {
         let mut phone = live::run(Phone::new(setup), sockets)?;
         phone.order(Action::Register);
         let registered = |event: &Event| matches!(event, Event::Registered { .. });
-        phone.wait_for(START_WITHIN, registered).with_context(|| format!("{extension} was not registered"))?;
+        phone
+            .wait_for(START_WITHIN, registered)
+            .with_context(|| format!("{extension} was not registered"))?;
         Ok(phone)
     }
 
@@ -324,7 +343,10 @@ impl Drop for Sibai {
         // Shown only when the test failed.
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        eprintln!("--- the end of Sibai's log\n{}", lines[lines.len().saturating_sub(LOG_SHOWN)..].join("\n"));
+        eprintln!(
+            "--- the end of Sibai's log\n{}",
+            lines[lines.len().saturating_sub(LOG_SHOWN)..].join("\n")
+        );
     }
 }
 

@@ -34,7 +34,13 @@ pub struct Running {
 }
 
 impl Sipp {
-    pub(super) fn new(scenario: &str, sibai: SocketAddr, local: SocketAddr, block: &Block, folder: &Path) -> Self {
+    pub(super) fn new(
+        scenario: &str,
+        sibai: SocketAddr,
+        local: SocketAddr,
+        block: &Block,
+        folder: &Path,
+    ) -> Self {
         let run = RUNS.fetch_add(1, Ordering::Relaxed);
         let control = block.address(block::CONTROL + run % CONTROLS).port();
         // Each run has ten ports: SIPp takes the two next ones for video.
