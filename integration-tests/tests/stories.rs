@@ -8,6 +8,8 @@ mod doors;
 mod hours;
 #[path = "stories/menu.rs"]
 mod menu;
+#[path = "stories/process.rs"]
+mod process;
 #[path = "stories/ringing.rs"]
 mod ringing;
 #[path = "stories/talking.rs"]
