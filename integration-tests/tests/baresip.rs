@@ -120,7 +120,7 @@ impl Stage {
         let mut other = phone("8003", seats[1], 2)?;
         seat.registered()?;
         other.registered()?;
-        Ok(Self { caller, seat, other, sibai })
+        Ok(Self { sibai, caller, seat, other })
     }
 
     /// Dials, goes through both menus to after-sales, and the seat answers.
