@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use integration_tests::wire::{Setup, Sibai};
 
-use super::house::{CALLER, NUMBER, PATIENCE};
+use super::house::{CALLER, NUMBER, PATIENCE, legs};
 
 #[test]
 fn an_unknown_number_is_404() -> Result<()> {
@@ -40,6 +40,22 @@ fn the_caller_above_the_cap_hears_why_and_is_486() -> Result<()> {
     assert_eq!(full.len(), 1);
     assert_eq!((&full[0]["caller"], &full[0]["blame"]), (&"+8613900139011".into(), &"line".into()));
     assert_eq!(full[0]["answered_ms"], serde_json::Value::Null);
+    Ok(())
+}
+
+#[test]
+fn a_caller_may_give_up_while_it_hears_why_it_is_refused() -> Result<()> {
+    let sibai = Sibai::start(Setup::default().with_real_prompts().line("max_calls: 10 ", "max_calls: 1 "))?;
+    let stays = sibai.sipp("caller_stays.xml").service(NUMBER).key("caller", CALLER);
+    let mut first = stays.arguments(&["-d", "3000"]).start()?;
+    sibai.metric_becomes("pbx_calls_active", 1.0, PATIENCE)?;
+    let second = sibai.sipp("caller_gives_up.xml").from(sibai.second_carrier());
+    second.service(NUMBER).key("caller", "13900139013").run(PATIENCE)?;
+    first.finish(PATIENCE)?;
+    let records = sibai.call_records(2)?;
+    let gave_up = records.iter().find(|record| record["caller"] == "+8613900139013").context("its record")?;
+    assert_eq!(gave_up["answered_ms"], serde_json::Value::Null);
+    assert_eq!(legs(gave_up), [("-", "caller_gave_up")]);
     Ok(())
 }
 

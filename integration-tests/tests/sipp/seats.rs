@@ -38,9 +38,15 @@ fn every_ringing_reaches_the_caller_even_when_the_answer_follows_at_once() -> Re
     let (caller, callee) = (sibai.phone_port(0), sibai.phone_port(1));
     for (at, extension) in [(caller, "8001"), (callee, "8003")] {
         let password = sibai.password(extension)?;
-        sibai.sipp("register.xml").from(at).service(extension).credentials(extension, password).run(PATIENCE)?;
+        sibai
+            .sipp("register.xml")
+            .from(at)
+            .service(extension)
+            .credentials(extension, password)
+            .run(PATIENCE)?;
     }
-    let mut rung = sibai.sipp("seat_answers_at_once.xml").from(callee).service("8003").calls(20, 10).start()?;
+    let mut rung =
+        sibai.sipp("seat_answers_at_once.xml").from(callee).service("8003").calls(20, 10).start()?;
     let uri = format!("8003@{}", sibai.sip());
     sibai
         .sipp("seat_dials.xml")
