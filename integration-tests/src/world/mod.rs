@@ -202,6 +202,11 @@ impl World {
         }
     }
 
+    /// A media worker panics; the driver tells the node and starts another.
+    pub fn lose_worker(&mut self, worker: usize) {
+        self.pbx.lose_worker(self.now, worker, &mut self.network);
+    }
+
     fn next(&self) -> Option<Mono> {
         let phones = self.phones.iter().filter_map(Machine::deadline).min();
         soonest(soonest(self.network.next(), self.pbx.deadline()), phones)

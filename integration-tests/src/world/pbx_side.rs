@@ -9,7 +9,7 @@ use std::time::Duration;
 use base::g711::Law;
 use base::time::soonest;
 use base::{CallId, Entropy, LegId, Machine, Mono, Name, Now, RecordingId};
-use media::{Command, Engine, Port, Sink, Tapped};
+use media::{Command, Engine, Port, Prompts, Sink, Tapped};
 use sibai::node::{Finished, Input, Node, Output, Setup};
 use sip::seam::{Directory, Flow, Input as SipInput, Limits, Transport, Trunk, User};
 use sip::{Algorithm, Carriage, Message};
@@ -40,6 +40,7 @@ impl fmt::Debug for Take {
 pub struct PbxSide {
     node: Node,
     engines: Vec<Engine>,
+    prompts: Arc<Prompts>,
     legs: BTreeMap<LegId, (usize, SocketAddr)>,
     ports: BTreeMap<SocketAddr, (LegId, Port)>,
     next_port: u16,
@@ -86,6 +87,7 @@ impl PbxSide {
         Self {
             node,
             engines,
+            prompts: Arc::clone(&setting.prompts),
             legs: BTreeMap::new(),
             ports: BTreeMap::new(),
             next_port: 20_000,
@@ -157,6 +159,18 @@ impl PbxSide {
 
     pub(super) fn trace(&mut self) {
         self.traced = true;
+    }
+
+    /// A media worker panics: its channels are gone, and a new one takes its place.
+    pub(super) fn lose_worker(&mut self, now: Now, worker: usize, network: &mut Network) {
+        let Some(engine) = self.engines.get_mut(worker) else { return };
+        *engine = Engine::new(Arc::clone(&self.prompts));
+        let lost: Vec<LegId> =
+            self.legs.iter().filter(|(_, (of, _))| *of == worker).map(|(leg, _)| *leg).collect();
+        for leg in lost {
+            self.hop(now, Input::WorkerLost { leg });
+        }
+        self.listen(now, network);
     }
 
     pub(super) fn operate(&mut self, now: Now, input: Input, network: &mut Network) {

@@ -60,6 +60,7 @@ coverage! {
     caller_crossings,
     gave_up,
     stopped,
+    lost_with_worker,
     without_port,
     seat_hung_up,
     held,
@@ -97,6 +98,7 @@ impl Coverage {
             self.refused_numbers += u64::from(record.cause == base::Cause::UnknownNumber);
             self.withdrawn += u64::from(record.consent == Consent::Withdrawn);
             self.refused += u64::from(record.consent == Consent::Refused);
+            self.lost_with_worker += u64::from(record.cause == base::Cause::Internal);
             self.stopped += u64::from(record.cause == base::Cause::EngineStopped);
             let full = |leg: &&pbx::LegRecord| leg.cause == base::Cause::EngineFull;
             self.without_port += record.legs.iter().filter(full).count() as u64;

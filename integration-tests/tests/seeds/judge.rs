@@ -43,12 +43,12 @@ fn records(life: &Life) -> Vec<String> {
         if record.talked > record.lasted || record.connected_after > Some(record.lasted) {
             faults.push(format!("{} talked longer than it lasted", record.call));
         }
-        if record.cause == Cause::Internal {
+        if record.cause == Cause::Internal && !life.loses_worker {
             faults.push(format!("{} ended by a fault of ours", record.call));
         }
         // Who was answered had a channel, and its figures belong to the record.
         for leg in record.legs.iter().filter(|leg| leg.answered.is_some()) {
-            if !done.quality.contains_key(&leg.leg) {
+            if !done.quality.contains_key(&leg.leg) && !life.loses_worker {
                 faults.push(format!("{} of {} has no quality", leg.leg, record.call));
             }
         }

@@ -18,6 +18,8 @@ pub(crate) struct Life {
     /// Seats whose phones also call somebody.
     pub(crate) callers: Vec<usize>,
     pub(crate) link: Link,
+    /// A worker panics: what it carried ends by a fault of ours, without its figures.
+    pub(crate) loses_worker: bool,
     plan: Arc<Plan>,
 }
 
@@ -27,6 +29,8 @@ enum Deed {
     Phone(usize, Input),
     /// The operator does something.
     Operate(node::Input),
+    /// The first media worker panics.
+    LoseWorker,
 }
 
 impl Life {
@@ -47,7 +51,8 @@ impl Life {
         });
         example.world.set_link(link);
         example.world.pbx_mut().clone_now_and_then(CLONE_EVERY);
-        let mut life = Self { example, deeds: Vec::new(), callers: Vec::new(), link, plan };
+        let mut life =
+            Self { example, deeds: Vec::new(), callers: Vec::new(), link, loses_worker: false, plan };
         life.people(&mut chance);
         life.operator(&mut chance);
         life.deeds.sort_by_key(|(at, _)| *at);
@@ -103,6 +108,10 @@ impl Life {
             self.deeds.push((begins + chance.span(0, 20_000), Deed::Operate(node::Input::Plan(plan))));
         }
         if chance.one_in(12) {
+            self.loses_worker = true;
+            self.deeds.push((begins + chance.span(1_000, 20_000), Deed::LoseWorker));
+        }
+        if chance.one_in(12) {
             let at = begins + chance.span(2_000, 20_000);
             self.deeds.push((at, Deed::Operate(node::Input::Drain)));
             let end = node::Input::EndAll(Cause::EngineStopped);
@@ -118,6 +127,7 @@ impl Life {
             match deed {
                 Deed::Phone(phone, input) => self.example.world.tell(phone, input),
                 Deed::Operate(input) => self.example.world.operate(input),
+                Deed::LoseWorker => self.example.world.lose_worker(0),
             }
         }
         self.example.run(LONGEST_LIFE);
