@@ -32,7 +32,15 @@ impl Bench {
         let board = Switchboard::new(Arc::new(plan), Entropy::from_number(7));
         let wall: Timestamp = "2026-10-12T10:00:00+08:00".parse().unwrap();
         let now = Now { mono: Mono::ZERO + secs(1000), wall };
-        Self { board, now, said: Vec::new(), records: Vec::new(), placed: Vec::new(), arrived: 0, agrees: false }
+        Self {
+            board,
+            now,
+            said: Vec::new(),
+            records: Vec::new(),
+            placed: Vec::new(),
+            arrived: 0,
+            agrees: false,
+        }
     }
 
     /// A bench where these extensions are registered, each at one phone.
