@@ -1,5 +1,6 @@
 //! Just enough of an HTTP client to ask the API as any program would.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -49,13 +50,13 @@ impl Api {
         // HTTP/1.0 keeps the answer in one piece: no chunks to put together.
         let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\n", self.address);
         if !self.token.is_empty() {
-            request += &format!("Authorization: Bearer {}\r\n", self.token);
+            write!(request, "Authorization: Bearer {}\r\n", self.token)?;
         }
         if !body.is_empty() {
-            request += &format!("Content-Length: {}\r\n", body.len());
+            write!(request, "Content-Length: {}\r\n", body.len())?;
         }
         for (name, value) in headers {
-            request += &format!("{name}: {value}\r\n");
+            write!(request, "{name}: {value}\r\n")?;
         }
         request += "\r\n";
         stream.write_all(&[request.as_bytes(), body].concat())?;

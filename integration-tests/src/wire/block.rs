@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -11,6 +12,8 @@ use super::LOOPBACK;
 #[derive(Debug)]
 pub struct Block {
     first: u16,
+    /// Programs of the test that were given ports.
+    runs: AtomicU16,
     /// The lock ends with the file.
     _lock: File,
 }
@@ -27,7 +30,7 @@ impl Block {
                 File::create(folder.join(block.to_string())).context("the lock of a block of ports")?;
             let first = FIRST + block * LENGTH;
             if lock.try_lock().is_ok() && is_free(first) {
-                return Ok(Self { first, _lock: lock });
+                return Ok(Self { first, runs: AtomicU16::new(0), _lock: lock });
             }
         }
         bail!("no block of ports is free")
@@ -36,6 +39,12 @@ impl Block {
     /// The address of the port that stands `offset` in.
     pub fn address(&self, offset: u16) -> SocketAddr {
         SocketAddr::new(LOOPBACK, self.first + offset)
+    }
+
+    /// The number of a run of some program of the test: each has control and media ports of its own, as long
+    /// as no more than ten run at once.
+    pub fn next_run(&self) -> u16 {
+        self.runs.fetch_add(1, Ordering::Relaxed)
     }
 
     /// First and last port for Sibai's own media.

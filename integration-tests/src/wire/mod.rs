@@ -44,17 +44,17 @@ pub struct Sibai {
 impl Sibai {
     /// Starts it and waits until it takes calls.
     pub fn start(setup: Setup) -> Result<Self> {
-        let mut last = None;
         // Only the start is tried again: somebody may have taken a port after it was found free.
-        for _ in 0..2 {
-            let mut sibai = Self::new(setup.clone())?;
-            match sibai.run() {
-                Ok(()) => return Ok(sibai),
-                Err(error) if format!("{error:#}").contains("in use") => last = Some(error),
-                Err(error) => return Err(error),
-            }
+        match Self::launch(setup.clone()) {
+            Err(error) if format!("{error:#}").contains("in use") => Self::launch(setup),
+            other => other,
         }
-        Err(last.unwrap_or_else(|| anyhow::anyhow!("it was never started")))
+    }
+
+    fn launch(setup: Setup) -> Result<Self> {
+        let mut sibai = Self::new(setup)?;
+        sibai.run()?;
+        Ok(sibai)
     }
 
     /// The folder with the configuration, not started yet.

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,7 +40,7 @@ impl Sipp {
         block: &Block,
         folder: &Path,
     ) -> Self {
-        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let run = block.next_run();
         let control = block.address(block::CONTROL + run % CONTROLS).port();
         // Each run has ten ports: SIPp takes the two next ones for video.
         let media = block.address(block::MEDIA + (run % MEDIAS) * 10).port();
@@ -221,12 +220,10 @@ fn tail(text: &str) -> &str {
     &text[from..]
 }
 
-/// Runs of this test: each has ports of its own.
-static RUNS: AtomicU16 = AtomicU16::new(0);
 /// Control ports of a block.
 const CONTROLS: u16 = 20;
 /// Runs at once whose media ports differ.
-const MEDIAS: u16 = 9;
+const MEDIAS: u16 = 10;
 const LOOK: Duration = Duration::from_millis(40);
 /// A whole call is some 10 KB.
 const LONGEST_SHOWN: usize = 12_000;
