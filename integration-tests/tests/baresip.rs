@@ -25,6 +25,7 @@ fn a_call_is_heard_both_ways_and_recorded_as_its_packets_came() -> Result<()> {
     let place = sound::compare(&done.left, &as_sent(Pcma, &done.caller.said))?;
     let said = &done.caller.said[place.place..place.place + place.equal];
     let quality = sound::pesq(said, &done.left[place.before..place.before + place.equal])?;
+    eprintln!("PESQ of the recorded caller: {quality:.2}");
     assert!(quality >= 4.0, "PESQ of the recorded caller is {quality}");
     assert_eq!(done.record["keys"], "21");
     assert_eq!(done.record["seat"], "chen_hao");
