@@ -1,4 +1,4 @@
 //! A world in virtual time, and the real process on loopback with real phones.
 
-pub mod world;
 pub mod wire;
+pub mod world;

@@ -76,6 +76,7 @@ fn nothing_is_left_of_five_thousand_short_calls() -> Result<()> {
     let after = Taken::by(&sibai)?;
     eprintln!("fresh: {fresh:?}; after 2,500 calls: {before:?}; after 5,000: {after:?}");
     assert!(after.kilobytes * 100 <= before.kilobytes * 115, "{before:?} grew to {after:?}");
+    assert!(after.own_kilobytes * 100 <= before.own_kilobytes * 115, "{before:?} grew to {after:?}");
     assert_eq!(before.files, after.files);
     assert_eq!(before.threads, after.threads);
     let page = sibai.api().get("/v1/call_records?limit=500")?.json()?;
@@ -97,6 +98,8 @@ fn idle(sibai: &Sibai) -> Result<()> {
 #[derive(Debug)]
 struct Taken {
     kilobytes: u64,
+    /// Of these, what no file stands behind.
+    own_kilobytes: u64,
     files: usize,
     threads: u64,
 }
@@ -111,6 +114,11 @@ impl Taken {
             line.split_whitespace().next().and_then(|n| n.parse().ok()).context("a number in status")
         };
         let files = std::fs::read_dir(format!("{process}/fd"))?.count();
-        Ok(Self { kilobytes: field("VmRSS:")?, files, threads: field("Threads:")? })
+        Ok(Self {
+            kilobytes: field("VmRSS:")?,
+            own_kilobytes: field("RssAnon:")?,
+            files,
+            threads: field("Threads:")?,
+        })
     }
 }
