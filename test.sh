@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 
 # What the tests drive, all as separate programs: SIPp and baresip as phones, PostgreSQL as a store, sox for
 # sounds, python for pjsua2, one more phone, and for PESQ (compiled at installation, hence the headers).
-packages="sip-tester baresip-core postgresql sox build-essential python3 python3-venv python3-dev curl"
+packages="sip-tester baresip-core postgresql sox build-essential python3 python3-venv python3-dev libcap2-bin"
 
 missing=""
 for package in $packages; do
@@ -20,6 +20,11 @@ if [ -n "$missing" ]; then
     $sudo apt-get update -qq
     # RUNLEVEL=1 keeps Debian from starting the installed servers: the tests start their own.
     $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
+fi
+
+# SIPp sends recorded keys through a raw socket.
+if [ "$(id -u)" != 0 ] && ! getcap "$(command -v sipp)" 2>/dev/null | grep -q net_raw; then
+    sudo setcap cap_net_raw+ep "$(command -v sipp)"
 fi
 
 python="target/python/bin/python"

@@ -1,10 +1,12 @@
 //! The control thread: one loop round one node. Drain what it wants, fire what is due, then wait.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use base::{Machine, RecordingId};
+use base::{Machine, Mono, RecordingId};
 
 use super::clock::Clock;
 use super::net::Net;
@@ -68,6 +70,26 @@ pub struct Control {
     pub news: Box<dyn FnMut(News) + Send>,
     /// Gauges and counters.
     pub metrics: Arc<Metrics>,
+    /// Sources that guess passwords.
+    pub guessing: Guessing,
+}
+
+/// Sources that were throttled for guessing passwords: each is told in the log once in a while, so that an
+/// attack is seen and does not fill the disk.
+#[derive(Debug, Default)]
+pub struct Guessing(HashMap<IpAddr, Mono>);
+
+impl Guessing {
+    fn note(&mut self, now: Mono, source: IpAddr, why: &str) {
+        if why != THROTTLED || self.0.get(&source).is_some_and(|told| now.since(*told) < TELL_AGAIN) {
+            return;
+        }
+        if self.0.len() >= MOST_SOURCES {
+            self.0.clear();
+        }
+        self.0.insert(source, now);
+        tracing::warn!(%source, "throttled: too many wrong passwords");
+    }
 }
 
 /// What the rest of the process wants to know.
@@ -180,6 +202,7 @@ impl Control {
                 }
                 Output::Refused { source, method, status, why } => {
                     self.metrics.sip_refused.add(1);
+                    self.guessing.note(self.clock.now().mono, source.ip(), why);
                     tracing::debug!(%source, method, status, why, "refused");
                 }
                 Output::TrunkUp { trunk, up } => tracing::warn!(%trunk, up, "trunk"),
@@ -215,3 +238,12 @@ const BATCH: usize = 64;
 
 /// With nothing due the thread still looks round this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// The endpoint's word for a source that has failed too often.
+const THROTTLED: &str = "throttled";
+
+/// An attack of an hour is six lines of log.
+const TELL_AGAIN: Duration = Duration::from_mins(10);
+
+/// Sources remembered; an attack from more of them is told more often.
+const MOST_SOURCES: usize = 1_000;

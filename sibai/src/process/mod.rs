@@ -26,7 +26,7 @@ use tokio::sync::watch;
 
 use crate::config::{Engine, Loaded};
 use crate::drive::clock::Clock;
-use crate::drive::control::{self, Control, News};
+use crate::drive::control::{self, Control, Guessing, News};
 use crate::drive::net::{Bound, Listener, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
@@ -259,6 +259,7 @@ impl Parts {
             recorder,
             news: news::desk(journal, tell, Arc::clone(&metrics), self.clock),
             metrics: Arc::clone(&metrics),
+            guessing: Guessing::default(),
         };
         let control_thread = spawn("control", move || thread.run(&control_inbox))?;
         let ready = Arc::new(AtomicBool::new(true));
