@@ -77,7 +77,11 @@ fn a_cancel_after_our_200_has_no_effect() {
     lab.receive(udp(CARRIER), &cancel.text());
     let answered = lab.sent().pop().unwrap();
     assert_eq!(answered.status(), Some(200));
-    assert_eq!(answered.to_tag().as_deref(), Some(tag.as_str()), "section 9.2: the tag of the INVITE's answer");
+    assert_eq!(
+        answered.to_tag().as_deref(),
+        Some(tag.as_str()),
+        "section 9.2: the tag of the INVITE's answer"
+    );
     assert!(lab.told().is_empty());
     let ack = lab.ask("ACK").tagged(&tag);
     lab.receive(udp(CARRIER), &ack.text());
