@@ -136,7 +136,7 @@ fn no_number_that_a_caller_sends_makes_a_row_unreadable() {
     each_store(|store| async move {
         migrate(&store.pool).await.unwrap();
         let mut conn = store.pool.acquire().await.unwrap();
-        let odd = ["01111111111111111111", "+8600123456789", "8001", "00000000000000000000", "+860"];
+        let odd = ["011111111111111111", "+8600123456789", "8001", "00000000000000000000", "+860"];
         for (n, raw) in (1..).zip(odd) {
             let facts = Facts { caller: PhoneNumber::normalise(raw), ..facts(n) };
             assert!(facts.caller.is_some(), "{raw}");
