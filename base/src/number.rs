@@ -33,7 +33,9 @@ impl PhoneNumber {
         }
         // What carriers prefix may make it longer than any number: then it is none, and what is stored reads
         // back as itself.
-        Some(Self(normal_form(plus, &digits))).filter(|number| number.0.len() <= LONGEST)
+        let normal = normal_form(plus, &digits);
+        let is_number = normal.len() <= LONGEST && normal.bytes().any(|byte| byte.is_ascii_digit());
+        is_number.then_some(Self(normal))
     }
 
     /// The normal form.
@@ -114,7 +116,9 @@ fn china(national: &str) -> String {
         return significant.to_owned();
     }
     if significant.len() < 8 {
-        return national.to_owned();
+        // A short number keeps one leading zero; two would read as the way abroad.
+        let zero = if national.starts_with('0') { "0" } else { "" };
+        return format!("{zero}{significant}");
     }
     format!("+86{significant}")
 }
@@ -179,8 +183,10 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
         #[test]
-        fn a_normal_form_is_its_own_normal_form(raw in "[+]?[0-9 -]{0,22}") {
+        fn a_normal_form_is_its_own_normal_form(raw in "[+]?(00)?(86)?[0-9]{0,3}[0-9 -]{0,18}") {
             if let Some(number) = PhoneNumber::normalise(&raw) {
                 proptest::prop_assert_eq!(PhoneNumber::normalise(number.as_str()), Some(number));
             }
@@ -189,7 +195,7 @@ mod tests {
 
     #[test]
     fn nothing_readable_is_no_number() {
-        for raw in ["", "anonymous", "+", "12a", "1;2", &"1".repeat(21)] {
+        for raw in ["", "anonymous", "+", "00", "0086", "+86", "12a", "1;2", &"1".repeat(21)] {
             assert!(PhoneNumber::normalise(raw).is_none(), "{raw:?}");
         }
     }
