@@ -43,7 +43,7 @@ command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
 
 [ "${1:-}" = "--install" ] && exit 0
 
+cargo test --workspace --doc --quiet
 # The wire tests drive the real program.
 cargo build --workspace --bin sibai --profile test --quiet
 cargo nextest run --workspace "$@"
-cargo test --workspace --doc --quiet
