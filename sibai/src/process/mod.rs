@@ -143,7 +143,7 @@ impl Process {
         banner::text(self)
     }
 
-    /// Waits for SIGTERM, SIGINT or SIGHUP.
+    /// Waits for SIGTERM or SIGINT.
     pub fn wait_for_signal(&self) {
         use tokio::signal::unix::{SignalKind, signal};
         let Some(runtime) = &self.runtime else { return };
