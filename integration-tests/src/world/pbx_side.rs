@@ -384,7 +384,10 @@ impl Sink for Out {
 fn directory(setting: &Setting) -> Directory {
     let users = setting.users.iter().map(|(user, password)| {
         let ha1 = vec![(Algorithm::Md5, Algorithm::Md5.ha1(user, REALM, password))];
-        (Name::from(user.as_str()), User { ha1 })
+        (
+            Name::from(user.as_str()),
+            User { ha1, line: setting.plan.extensions.get(user.as_str()).map(|(line, _)| line.clone()) },
+        )
     });
     let trunks = setting.plan.trunks.keys().map(|name| Trunk {
         name: name.clone(),
@@ -394,6 +397,7 @@ fn directory(setting: &Setting) -> Directory {
         credentials: None,
     });
     Directory {
+        listeners: Vec::new(),
         realm: REALM.to_owned(),
         algorithms: vec![vec![Algorithm::Md5]],
         users: Arc::new(users.collect()),

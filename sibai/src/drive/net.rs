@@ -10,22 +10,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip::seam::{Flow, Input as SipInput, Transport};
+use sip::seam::{Flow, Input as SipInput, Listener, Transport};
 use sip::{Carriage, Message};
 
 use super::control;
 use super::stream::{Streams, listen};
 use crate::metrics::Metrics;
 use crate::node;
-
-/// One listener of the configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// UDP or TCP.
-    pub transport: Transport,
-    /// Where to listen; port 0 takes a free one.
-    pub address: SocketAddr,
-}
 
 /// Sockets that are bound but not yet read: binding fails before anything else has begun.
 #[derive(Debug)]
@@ -74,7 +65,7 @@ impl Bound {
                 self.udp.push((number, socket));
                 Ok(address)
             }
-            Transport::Tcp => {
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
                 let socket = std::net::TcpListener::bind(listener.address)?;
                 socket.set_nonblocking(true)?;
                 let address = socket.local_addr()?;
@@ -129,7 +120,7 @@ impl Net {
                     tracing::debug!(remote = %flow.remote, ?sent, "not sent");
                 }
             }
-            Transport::Tcp => self.streams.send(flow, bytes),
+            _ => self.streams.send(flow, bytes),
         }
     }
 }

@@ -34,6 +34,8 @@ impl Node {
             }
             Event::Offer { leg, sdp } => self.offered(now, leg, sdp.as_deref()),
             Event::Digit { leg, digit } => self.digit(now, leg, digit, true),
+            // The brain knows no transfer yet: it is declined, and the conversation goes on.
+            Event::Referred { leg, .. } => self.command(now, Command::RefuseRefer { leg, status: 603 }),
             Event::Contacts { user, contacts } => {
                 self.out.push_back(Output::Registered { user: user.clone(), contacts: contacts.len() });
                 self.think(now, None, pbx::Input::Contacts { ext: user, contacts });

@@ -2,15 +2,13 @@
 
 use std::fmt::Write;
 
-use sip::seam::Transport;
-
 use super::Process;
 
 /// The text; secrets that were made at this start are in it, and nowhere else.
 pub(super) fn text(process: &Process) -> String {
     let mut text = String::from("Sibai serves\n");
     for listener in &process.listeners {
-        let transport = if listener.transport == Transport::Udp { "udp" } else { "tcp" };
+        let transport = listener.transport.as_str();
         let _ = writeln!(text, "  SIP   {transport}://{}", listener.address);
     }
     let _ = writeln!(text, "  API   http://{}/v1/recordings", process.api);

@@ -5,10 +5,10 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use base::Name;
-use sip::seam::{Directory, Flow, Transport, Trunk, User};
+use sip::seam::{Directory, Flow, Listener, Transport, Trunk, User};
 
 use crate::config::Engine;
-use crate::drive::net::{Listener, Routes};
+use crate::drive::net::Routes;
 use crate::store::REALM;
 
 /// The directory as of now: host names of trunks are looked up here.
@@ -28,6 +28,7 @@ pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<
     });
     Directory {
         realm: REALM.to_owned(),
+        listeners: listeners.to_vec(),
         algorithms: engine.sip.listen.iter().map(|listener| listener.digest.clone()).collect(),
         users: Arc::new(users),
         trunks: trunks.collect(),

@@ -21,13 +21,14 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use media::Prompts;
 use pbx::Plan;
+use sip::seam::Listener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::config::{Engine, Loaded};
 use crate::drive::clock::Clock;
 use crate::drive::control::{self, Control, Guessing, News};
-use crate::drive::net::{Bound, Listener, Receivers};
+use crate::drive::net::{Bound, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
 use crate::drive::sealer::{Sealer, policy};

@@ -10,6 +10,7 @@ use anyhow::Context;
 use base::{Name, Now, Period};
 use pbx::Plan;
 use recordings::retention::Policy;
+use sip::seam::Listener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
@@ -18,7 +19,6 @@ use crate::api::{self, ApiState};
 use crate::config::Engine;
 use crate::drive::clock::Clock;
 use crate::drive::control;
-use crate::drive::net::Listener;
 use crate::metrics::Metrics;
 use crate::node;
 use crate::store::{Extension, Store};

@@ -79,7 +79,9 @@ impl Store {
         let mut users: HashMap<Name, User> = HashMap::new();
         for (owner, algorithm, ha1) in stored(&mut conn).await? {
             if extensions.contains(&owner) {
-                users.entry(owner.user).or_default().ha1.push((algorithm, ha1));
+                let user = users.entry(owner.user).or_default();
+                user.line = Some(owner.line);
+                user.ha1.push((algorithm, ha1));
             }
         }
         Ok(users)

@@ -109,6 +109,7 @@ impl Endpoint {
                 .and_then(|list| list.iter().map(|a| user(&a.uri)).find(|user| !user.is_empty())),
             withheld: is_withheld(request, &from),
             sdp,
+            replaces: None,
             call_id: request.call_id().into_owned(),
         })
     }

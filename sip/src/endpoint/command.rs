@@ -40,6 +40,11 @@ impl Endpoint {
             Command::GiveUp { leg, cause } | Command::HangUp { leg, cause } => {
                 self.end(now, leg, cause, None);
             }
+            // The seam of transfer and identity: nothing is told yet that these could answer.
+            Command::AcceptRefer { .. }
+            | Command::RefuseRefer { .. }
+            | Command::ReferProgress { .. }
+            | Command::Identify { .. } => {}
             Command::AcceptOffer { leg, sdp } => self.step_leg(now, leg, None, |step, stage| match stage {
                 Stage::Up(up) => Some(up.accept_offer(step, sdp)),
                 other => Some(other),

@@ -52,7 +52,9 @@ pub(crate) fn answer(
 pub(crate) fn transport_param(flow: &Flow) -> &'static str {
     match flow.transport {
         Transport::Udp => "",
-        Transport::Tcp => "tcp",
+        // RFC 7118 section 5.2.1: `ws` names both; whether TLS is under it the flow knows.
+        Transport::Ws | Transport::Wss => "ws",
+        other => other.as_str(),
     }
 }
 

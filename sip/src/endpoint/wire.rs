@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::endpoint::login;
 use crate::header::via::{self, Via};
 use crate::message::Message;
 use crate::message::draft::Draft;
@@ -190,6 +191,9 @@ impl Wire {
         let transport = match flow.transport {
             Transport::Udp => via::ViaTransport::Udp,
             Transport::Tcp => via::ViaTransport::Tcp,
+            Transport::Tls => via::ViaTransport::Tls,
+            Transport::Ws => via::ViaTransport::Ws,
+            Transport::Wss => via::ViaTransport::Wss,
         };
         let branch = self.branch();
         Via::new(transport, self.advertised(flow), &branch)
@@ -197,8 +201,11 @@ impl Wire {
 
     /// Our Contact on this way.
     pub(crate) fn contact(&self, flow: &Flow) -> String {
-        let stream = if flow.transport == Transport::Tcp { ";transport=tcp" } else { "" };
-        format!("<sip:{CONTACT_USER}@{}{stream}>", self.advertised(flow))
+        let at = self.advertised(flow);
+        match login::transport_param(flow) {
+            "" => format!("<sip:{CONTACT_USER}@{at}>"),
+            transport => format!("<sip:{CONTACT_USER}@{at};transport={transport}>"),
+        }
     }
 
     /// The address that we tell the peer of this way: the public one toward peers outside our own networks.

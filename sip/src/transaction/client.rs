@@ -9,7 +9,7 @@ use super::table::Timed;
 use super::{PATIENCE, T1, T2, T4, TIMER_D};
 use crate::message::Message;
 use crate::message::method::Method;
-use crate::seam::{Flow, Transport};
+use crate::seam::Flow;
 
 /// One request of ours until its last response. `O` says whose it is.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub enum Expired {
 impl<O> Client<O> {
     /// The request is sent now.
     pub fn new(now: Mono, flow: Flow, request: Message, owner: O) -> Self {
-        let reliable = flow.transport == Transport::Tcp;
+        let reliable = flow.transport.is_reliable();
         Self {
             flow,
             owner,
@@ -181,7 +181,7 @@ impl<O> Client<O> {
     }
 
     fn linger(&mut self, now: Mono, span: Duration) {
-        if self.flow.transport == Transport::Tcp {
+        if self.flow.transport.is_reliable() {
             self.state = State::Terminated;
         } else {
             self.ends = Some(now + span);

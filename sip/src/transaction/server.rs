@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::table::Timed;
 use super::{Key, PATIENCE, T1, T2, T4};
-use crate::seam::{Flow, Transport};
+use crate::seam::Flow;
 
 /// One request being answered: its last response and a timer, nothing else of the request.
 #[derive(Clone, Debug)]
@@ -153,7 +153,7 @@ impl Server {
     }
 
     fn is_reliable(&self) -> bool {
-        self.flow.transport == Transport::Tcp
+        self.flow.transport.is_reliable()
     }
 }
 

@@ -58,9 +58,10 @@ pub(super) fn limits() -> Limits {
 pub(super) fn directory() -> Directory {
     let user = |name: &str| {
         let ha1 = [Algorithm::Md5, Algorithm::Sha256].map(|a| (a, a.ha1(name, "sibai.test", "secret")));
-        (Name::from(name), User { ha1: ha1.to_vec() })
+        (Name::from(name), User { ha1: ha1.to_vec(), line: Some(Name::from("line")) })
     };
     Directory {
+        listeners: Vec::new(),
         realm: "sibai.test".to_owned(),
         algorithms: vec![vec![Algorithm::Md5], vec![Algorithm::Sha256, Algorithm::Md5]],
         users: Arc::new(HashMap::from([user("801"), user("802")])),

@@ -1,0 +1,61 @@
+//! What the endpoint must know beforehand: users, trunks, addresses.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use base::{Cidr, Name, PeerMatch};
+
+use super::{Flow, Transport};
+use crate::digest::Algorithm;
+
+/// What the endpoint must know beforehand. Plain data; replaced as a whole by `Command::Directory`.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    /// The digest realm and the domain of our URIs.
+    pub realm: String,
+    /// Where we listen, in the order of the configuration; `Flow::listener` counts them.
+    pub listeners: Vec<Listener>,
+    /// Digest algorithms by listener, strongest first; an absent listener means `[Md5]`.
+    pub algorithms: Vec<Vec<Algorithm>>,
+    /// Who may register, by user name.
+    pub users: Arc<std::collections::HashMap<Name, User>>,
+    /// Trunks in the order of the file.
+    pub trunks: Vec<Trunk>,
+    /// Told to peers outside `local_networks` in place of the local address.
+    pub public_address: Option<IpAddr>,
+    /// Peers to which the local address is told.
+    pub local_networks: Vec<Cidr>,
+}
+
+/// One of our sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its transport.
+    pub transport: Transport,
+    /// Where it is bound; may be an unspecified address.
+    pub address: SocketAddr,
+}
+
+/// A user: HA1 values, H(user:realm:password) in hex, by algorithm; and its line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// One per algorithm for which a password was set.
+    pub ha1: Vec<(Algorithm, String)>,
+    /// The line that the user belongs to: only users of one line may watch or replace each other's calls.
+    pub line: Option<Name>,
+}
+
+/// A carrier connection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trunk {
+    /// Its name in engine.yaml.
+    pub name: Name,
+    /// Sources that are this trunk.
+    pub sources: Vec<PeerMatch>,
+    /// Where outgoing calls and probes go; `None` when it has no host.
+    pub target: Option<Flow>,
+    /// The host as written, without a port, for the Request-URI.
+    pub host: String,
+    /// Digest user and password for its challenges.
+    pub credentials: Option<(String, String)>,
+}

@@ -1,0 +1,138 @@
+//! What the endpoint tells the control.
+
+use std::net::{IpAddr, SocketAddr};
+
+use base::{Cause, Digit, LegId, Name};
+
+use super::{Flow, Refer};
+
+/// What the endpoint tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// An INVITE of a trunk, or of a user who proved the password. 100 was sent already.
+    Arrived(Box<Incoming>),
+    /// A placed leg sent a 18x (100 is not told).
+    Progressed {
+        /// The leg.
+        leg: LegId,
+        /// 180-199.
+        status: u16,
+        /// Its SDP.
+        sdp: Option<String>,
+    },
+    /// A placed leg was answered; the 200 is ACKed. Other 2xx of forks are ACKed and BYEd silently.
+    Answered {
+        /// The leg.
+        leg: LegId,
+        /// Its SDP answer.
+        sdp: Option<String>,
+        /// Where the dialog's peer signals from.
+        peer: IpAddr,
+    },
+    /// The ACK to our 200 came, with an SDP answer if our 200 carried the offer.
+    Confirmed {
+        /// The leg.
+        leg: LegId,
+        /// Its SDP.
+        sdp: Option<String>,
+    },
+    /// A leg is over: final failure of a placed leg, CANCEL, BYE, no ACK, session expired, no response.
+    /// Exactly once per leg unless the control ended it by `Refuse` or `HangUp`.
+    Ended {
+        /// The leg.
+        leg: LegId,
+        /// Why, from the status, Reason header or timer.
+        cause: Cause,
+        /// The final status, if one came.
+        status: Option<u16>,
+    },
+    /// re-INVITE or UPDATE with an offer (or an offerless re-INVITE): answer it.
+    Offer {
+        /// The leg.
+        leg: LegId,
+        /// Its SDP.
+        sdp: Option<String>,
+    },
+    /// A digit by INFO (application/dtmf-relay, application/dtmf).
+    Digit {
+        /// The leg.
+        leg: LegId,
+        /// The key.
+        digit: Digit,
+    },
+    /// REFER inside an answered leg of a user: answer it by `AcceptRefer` or `RefuseRefer`.
+    Referred {
+        /// The leg that asks.
+        leg: LegId,
+        /// What for.
+        refer: Box<Refer>,
+    },
+    /// A user's contacts changed.
+    Contacts {
+        /// The user.
+        user: Name,
+        /// Keys, stable while a binding is refreshed.
+        contacts: Vec<u64>,
+    },
+    /// A trunk began (true) or ceased to answer OPTIONS.
+    TrunkUp {
+        /// The trunk.
+        trunk: Name,
+        /// Up or down.
+        up: bool,
+    },
+    /// For the log and metrics: something was refused before it became a leg.
+    Refused {
+        /// Source of the request.
+        source: SocketAddr,
+        /// The method.
+        method: String,
+        /// What it was answered with; 0 for silence.
+        status: u16,
+        /// One word why: `auth`, `throttled`, `malformed`, `overload`, `forbidden`, …
+        why: &'static str,
+    },
+}
+
+/// An INVITE as the control sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming {
+    /// An odd id, minted by the endpoint.
+    pub leg: LegId,
+    /// Who sent it.
+    pub peer: Peer,
+    /// The way it came.
+    pub flow: Flow,
+    /// The address that SDP toward this peer carries (public_address rule applied).
+    pub media_address: IpAddr,
+    /// Request-URI user (of `sip:` or the number of `tel:`), unescaped.
+    pub request_user: String,
+    /// To user.
+    pub to_user: String,
+    /// Users of Diversion and History-Info, first (most recent) first.
+    pub diverted: Vec<String>,
+    /// From user.
+    pub from_user: String,
+    /// From display name.
+    pub display: Option<String>,
+    /// P-Asserted-Identity user; read from trunks only.
+    pub asserted: Option<String>,
+    /// Privacy asks for the number to be withheld, or From is anonymous.
+    pub withheld: bool,
+    /// The SDP offer, if the INVITE had one.
+    pub sdp: Option<String>,
+    /// An INVITE of a user that is to take the place of this answered leg (RFC 3891). Whose leg that is the
+    /// control must judge.
+    pub replaces: Option<LegId>,
+    /// Call-ID.
+    pub call_id: String,
+}
+
+/// Who sent an INVITE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A trunk.
+    Trunk(Name),
+    /// An authenticated user.
+    User(Name),
+}
