@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use base::{LegId, Mono, Name};
 
+use super::Dialog;
 use super::arriving::Arriving;
 use super::leaving::Leaving;
+use super::lingering::Lingering;
 use super::placing::Placing;
+use super::refer::Referral;
 use super::up::Up;
 use crate::transaction::Key;
 
@@ -56,15 +59,36 @@ pub(crate) enum Stage {
     Up(Box<Up>),
     /// Our BYE is out; for the control the leg is over.
     Leaving(Box<Leaving>),
+    /// Over; a REFER has yet to be reported on.
+    Lingering(Box<Lingering>),
 }
 
 impl Stage {
+    /// The dialog and its referral, once there are any.
+    pub(crate) fn referral(&mut self) -> Option<(&mut Dialog, &mut Referral)> {
+        match self {
+            Self::Up(up) => Some((&mut up.dialog, &mut up.referral)),
+            Self::Leaving(leaving) => Some((&mut leaving.dialog, &mut leaving.referral)),
+            Self::Lingering(lingering) => Some((&mut lingering.dialog, &mut lingering.referral)),
+            Self::Arriving(_) | Self::Placing(_) => None,
+        }
+    }
+
+    /// A stage that lingers only for its referral is over with it.
+    pub(crate) fn or_gone(self) -> Option<Self> {
+        match self {
+            Self::Lingering(lingering) => lingering.or_gone(),
+            other => Some(other),
+        }
+    }
+
     fn deadline(&self) -> Option<Mono> {
         match self {
             Self::Arriving(arriving) => Some(arriving.deadline()),
             Self::Placing(placing) => Some(placing.deadline()),
             Self::Up(up) => up.deadline(),
-            Self::Leaving(_) => None,
+            Self::Leaving(leaving) => leaving.deadline(),
+            Self::Lingering(lingering) => lingering.deadline(),
         }
     }
 }

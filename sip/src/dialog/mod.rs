@@ -5,6 +5,7 @@
 //! ```text
 //!  INVITE in  ──▶ Arriving ──200──▶ Up ──BYE out──▶ Leaving ──final──▶ gone
 //!                    └─ refusal, CANCEL ─▶ gone     └─ BYE in ─▶ gone
+//!                                     (with a REFER still to be reported on: ─▶ Lingering ─▶ gone)
 //!  INVITE out ──▶ Placing ──2xx──▶ Up
 //!                    └─ 300-699, no answer, CANCEL's 487 ─▶ gone
 //! ```
@@ -13,15 +14,18 @@
 //! |---|---|
 //! | Arriving | 18x again each minute (section 13.3.1.1), the control forgot it |
 //! | Placing | no final response: CANCEL; no final response after CANCEL: gone (section 9.1) |
-//! | Up | 2xx again until its ACK, no ACK, an offer unanswered by the control, session timer (RFC 4028) |
-//! | Leaving | none of its own: the BYE's transaction ends it |
+//! | Up | 2xx again until its ACK, no ACK, an offer unanswered by the control, session timer (RFC 4028), a referral's |
+//! | Leaving | none of its own but a referral's: the BYE's transaction ends it |
+//! | Lingering | the referral's |
 
 pub(crate) mod arriving;
 pub(crate) mod cause;
 pub(crate) mod info;
 pub(crate) mod leaving;
 pub(crate) mod leg;
+pub(crate) mod lingering;
 pub(crate) mod placing;
+pub(crate) mod refer;
 pub(crate) mod refresh;
 pub(crate) mod sdp;
 pub(crate) mod session;

@@ -7,6 +7,7 @@ use base::{Cause, Mono};
 use super::arriving::with_body;
 use super::leaving::Leaving;
 use super::leg::Stage;
+use super::refer::Referral;
 use super::session::{Ask, Session};
 use super::unacked::Unacked;
 use super::{Dialog, refresh, sdp};
@@ -31,6 +32,8 @@ pub(crate) struct Up {
     pub(crate) offer: Option<Offer>,
     /// A refresh of ours that is out.
     pub(crate) refresh: Option<refresh::Refresh>,
+    /// A REFER of the peer.
+    pub(crate) referral: Referral,
     pub(crate) session: Option<Session>,
     /// What we said last, for a refresh by re-INVITE.
     pub(crate) sdp: String,
@@ -55,6 +58,7 @@ impl Up {
             hangup: None,
             offer: None,
             refresh: None,
+            referral: Referral::default(),
             session,
             sdp,
         }
@@ -69,6 +73,7 @@ impl Up {
             hangup: None,
             offer: None,
             refresh: None,
+            referral: Referral::default(),
             session,
             sdp,
         }
@@ -77,6 +82,7 @@ impl Up {
     pub(crate) fn deadline(&self) -> Option<Mono> {
         let mut first = self.unacked.as_ref().map(Unacked::deadline);
         first = base::time::soonest(first, self.offer.as_ref().map(|offer| offer.ends));
+        first = base::time::soonest(first, self.referral.deadline());
         if let Some(session) = &self.session {
             first = base::time::soonest(first, Some(session.ends));
             first = base::time::soonest(first, session.refresh_at);
@@ -103,6 +109,7 @@ impl Up {
     pub(crate) fn hang_up(mut self: Box<Self>, step: &mut Step, why: Cause) -> Option<Stage> {
         if self.unacked.is_some() {
             self.refuse_offer(step, 487);
+            self.referral.refuse(step, &self.dialog, 487);
             self.hangup = self.hangup.or(Some(why));
             return Some(Stage::Up(self));
         }
@@ -112,12 +119,13 @@ impl Up {
     /// Sends BYE.
     pub(crate) fn leave(mut self: Box<Self>, step: &mut Step, why: Cause) -> Option<Stage> {
         self.let_go(step);
-        Leaving::begin(self.dialog, step, why)
+        Leaving::begin(self.dialog, self.referral, step, why)
     }
 
     /// Ends what hangs on the dialog (section 15.1.2: pending requests get 487).
     pub(crate) fn let_go(&mut self, step: &mut Step) {
         self.refuse_offer(step, 487);
+        self.referral.refuse(step, &self.dialog, 487);
         if let Some(refresh) = self.refresh.take() {
             step.wire.abandon(&refresh.key);
         }
@@ -178,6 +186,7 @@ impl Up {
         if self.offer.as_ref().is_some_and(|offer| offer.ends <= now) {
             self.refuse_offer(step, 500);
         }
+        self.referral.expire(step, &mut self.dialog);
         if self.session.is_some_and(|session| session.ends <= now) {
             return self.fail(step, Cause::SessionExpired);
         }

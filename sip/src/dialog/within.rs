@@ -6,6 +6,7 @@ use super::arriving::Arriving;
 use super::cause;
 use super::info::Info;
 use super::leg::Stage;
+use super::lingering::Lingering;
 use super::sdp::Body;
 use super::session::Ask;
 use super::up::{OFFER_PATIENCE, Offer, Up};
@@ -16,7 +17,7 @@ use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::method::Method;
 use crate::message::name::Header;
-use crate::seam::Event;
+use crate::seam::{Event, Refer};
 use crate::transaction::Key;
 
 /// A request and the transaction that it opened.
@@ -24,14 +25,24 @@ use crate::transaction::Key;
 pub(crate) struct Asked<'a> {
     pub(crate) key: &'a Key,
     pub(crate) request: &'a Message,
+    /// Of a REFER: what it asks for, or the status that refuses it.
+    pub(crate) refer: Option<&'a Result<Refer, u16>>,
 }
 
 impl Asked<'_> {
-    fn answer(self, step: &mut Step, status: u16) {
+    pub(crate) fn answer(self, step: &mut Step, status: u16) {
         self.answer_with(step, status, |draft| draft);
     }
 
-    fn answer_with(self, step: &mut Step, status: u16, write: impl FnOnce(Draft) -> Draft) {
+    /// A refusal that says what we take instead.
+    pub(crate) fn answer_allowing(self, step: &mut Step, status: u16) {
+        self.answer_with(step, status, |draft| match status {
+            405 | 501 => draft.header(Header::Allow, ALLOW),
+            _ => draft,
+        });
+    }
+
+    pub(crate) fn answer_with(self, step: &mut Step, status: u16, write: impl FnOnce(Draft) -> Draft) {
         let draft = wire::reply(self.request, step.flow, status, "");
         step.wire.respond(step.now, self.key, &write(draft).finish());
     }
@@ -49,14 +60,17 @@ impl Asked<'_> {
             Method::Options => self.answer_with(step, 200, capabilities),
             // Nothing of ours is reliable (RFC 3262 section 3).
             Method::Prack => self.answer(step, 481),
-            Method::Register
+            Method::Register | Method::Notify | Method::Message | Method::Publish => {
+                self.answer_allowing(step, 405);
+            }
+            Method::Other(_) => self.answer_allowing(step, 501),
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Update
             | Method::Refer
-            | Method::Notify
-            | Method::Subscribe
-            | Method::Message
-            | Method::Publish => self.answer_with(step, 405, |draft| draft.header(Header::Allow, ALLOW)),
-            Method::Other(_) => self.answer_with(step, 501, |draft| draft.header(Header::Allow, ALLOW)),
-            Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Update => return false,
+            | Method::Subscribe => return false,
         }
         true
     }
@@ -105,6 +119,9 @@ impl Arriving {
                 let contact = step.wire.contact(&self.dialog.flow);
                 asked.answer_with(step, 200, |draft| draft.header(Header::Contact, contact));
             }
+            // There is no call yet that could be transferred.
+            Method::Refer => asked.answer(step, 491),
+            Method::Subscribe => asked.answer(step, 481),
             // The first offer is not answered yet.
             _ => asked.answer_later(step),
         }
@@ -131,11 +148,24 @@ impl Up {
                 if self.hangup.is_none() {
                     step.ended(cause::of_bye(self.is_arrived), None);
                 }
-                None
+                Lingering::begin(self.dialog, self.referral)
+            }
+            Method::Refer => Some(self.referred(step, asked)),
+            Method::Subscribe => {
+                self.referral.subscribe(step, &mut self.dialog, asked);
+                Some(Stage::Up(self))
             }
             Method::Update if asked.request.body().is_empty() => Some(self.session_refresh(step, asked)),
             _ => Some(self.offered(step, asked)),
         }
+    }
+
+    fn referred(mut self: Box<Self>, step: &mut Step, asked: Asked) -> Stage {
+        match asked.refer {
+            Some(judged) if self.hangup.is_none() => self.referral.asked(step, asked, judged.clone()),
+            _ => asked.answer(step, 481),
+        }
+        Stage::Up(self)
     }
 
     /// An UPDATE without offer changes the target and the session timer, nothing else.

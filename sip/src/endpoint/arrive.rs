@@ -29,6 +29,10 @@ impl Endpoint {
         if merge.as_ref().is_some_and(|merge| self.wire.is_merged(merge, key)) {
             return self.refuse_stateless(flow, request, 482, "merged");
         }
+        let replaces = match self.judge_replaces(&party, request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.refuse_stateless(flow, request, status, "replaces"),
+        };
         let Ok(ask) = Ask::read(request) else {
             return self.refuse_stateless(flow, request, 422, "session");
         };
@@ -45,6 +49,7 @@ impl Endpoint {
         let Some(incoming) = self.incoming(id, &party, flow, request, sdp) else {
             return self.refuse_stateless(flow, request, 400, "address");
         };
+        let incoming = Incoming { replaces, ..incoming };
         self.arrived += 1;
         self.wire.open(key, flow, true, merge);
         let trying = wire::reply(request, flow, 100, "").finish();

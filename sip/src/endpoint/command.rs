@@ -6,8 +6,10 @@ use super::Endpoint;
 use super::login::transport_param;
 use super::probe::explicit_port;
 use super::step::Step;
+use crate::dialog::Dialog;
 use crate::dialog::leg::{self, Leg, Party, Stage};
 use crate::dialog::placing::{Placing, Target, write_invite};
+use crate::dialog::refer::Referral;
 use crate::header::uri::Uri;
 use crate::seam::{Command, Destination, Event, Outgoing};
 
@@ -40,11 +42,17 @@ impl Endpoint {
             Command::GiveUp { leg, cause } | Command::HangUp { leg, cause } => {
                 self.end(now, leg, cause, None);
             }
-            // The seam of transfer and identity: nothing is told yet that these could answer.
-            Command::AcceptRefer { .. }
-            | Command::RefuseRefer { .. }
-            | Command::ReferProgress { .. }
-            | Command::Identify { .. } => {}
+            Command::AcceptRefer { leg } => self.step_referral(now, leg, Referral::accept),
+            Command::RefuseRefer { leg, status } => {
+                self.step_referral(now, leg, |referral, step, dialog| referral.refuse(step, dialog, status));
+            }
+            Command::ReferProgress { leg, status } => {
+                self.step_referral(now, leg, |referral, step, dialog| {
+                    referral.progress(step, dialog, status);
+                });
+            }
+            // The seam of identity: nothing is told yet that this could answer.
+            Command::Identify { .. } => {}
             Command::AcceptOffer { leg, sdp } => self.step_leg(now, leg, None, |step, stage| match stage {
                 Stage::Up(up) => Some(up.accept_offer(step, sdp)),
                 other => Some(other),
@@ -59,6 +67,21 @@ impl Endpoint {
                 });
             }
         }
+    }
+
+    /// Moves the referral of a leg, wherever the call itself stands by now.
+    fn step_referral(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        move_on: impl FnOnce(&mut Referral, &mut Step, &mut Dialog),
+    ) {
+        self.step_leg(now, leg, None, |step, mut stage| {
+            if let Some((dialog, referral)) = stage.referral() {
+                move_on(referral, step, dialog);
+            }
+            stage.or_gone()
+        });
     }
 
     fn is_answered(&self, leg: LegId) -> bool {
@@ -76,7 +99,7 @@ impl Endpoint {
             }
             Stage::Placing(placing) => Some(placing.give_up(step, cause)),
             Stage::Up(up) => up.hang_up(step, cause),
-            Stage::Leaving(leaving) => Some(Stage::Leaving(leaving)),
+            over @ (Stage::Leaving(_) | Stage::Lingering(_)) => Some(over),
         });
     }
 

@@ -12,6 +12,7 @@ mod command;
 pub(crate) mod login;
 mod probe;
 mod receive;
+mod refer;
 mod register;
 mod respond;
 pub(crate) mod step;
@@ -117,6 +118,12 @@ impl Endpoint {
                 Stage::Leaving(_) => None,
                 other => Some(other),
             }),
+            Owner::Notify(leg) => self.step_leg(now, leg, None, |_, mut stage| {
+                if let Some((_, referral)) = stage.referral() {
+                    referral.unheard(&key);
+                }
+                stage.or_gone()
+            }),
             Owner::Probe(trunk) => self.probes.missed(now.mono, &mut self.wire, &trunk),
             Owner::Nobody => {}
         }
@@ -159,7 +166,12 @@ impl Machine for Endpoint {
                 Stage::Arriving(arriving) => arriving.expire(step),
                 Stage::Placing(placing) => placing.expire(step),
                 Stage::Up(up) => up.expire(step),
-                Stage::Leaving(leaving) => Some(Stage::Leaving(leaving)),
+                mut stage @ (Stage::Leaving(_) | Stage::Lingering(_)) => {
+                    if let Some((dialog, referral)) = stage.referral() {
+                        referral.expire(step, dialog);
+                    }
+                    stage.or_gone()
+                }
             });
         }
         self.registrar.expire(now.mono, &mut self.wire);

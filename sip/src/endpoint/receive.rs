@@ -3,7 +3,7 @@
 use base::Now;
 
 use super::Endpoint;
-use super::wire::{self, ACCEPT, ALLOW};
+use super::wire::{self, ACCEPT, ALLOW, SUPPORTED};
 use crate::dialog::cause;
 use crate::dialog::leg::{self, Party, Stage};
 use crate::dialog::within::{Asked, capabilities};
@@ -69,12 +69,17 @@ impl Endpoint {
         if !self.may_speak(now, leg, flow, request) {
             return;
         }
+        let refer = (*request.method() == Method::Refer).then(|| self.judge_refer(leg, request));
+        if let Some(Err(status)) = refer {
+            self.refused(flow.remote, "REFER", status, "refer");
+        }
         self.wire.open(key, flow, *request.method() == Method::Invite, None);
-        let asked = Asked { key, request };
+        let asked = Asked { key, request, refer: refer.as_ref() };
         self.step_leg(now, leg, Some(flow), |step, stage| match stage {
             Stage::Arriving(arriving) => arriving.within(step, asked),
             Stage::Up(up) => up.within(step, asked),
-            Stage::Leaving(leaving) => Some(leaving.within(step, key, request)),
+            Stage::Leaving(leaving) => Some(leaving.within(step, asked)),
+            Stage::Lingering(lingering) => lingering.within(step, asked),
             // Early dialogs of placed legs are not kept: only the 2xx makes one.
             Stage::Placing(placing) => {
                 let refusal = wire::reply(request, flow, 481, "").finish();
@@ -92,7 +97,8 @@ impl Endpoint {
         let remote = match &self.legs.leg(id)?.stage {
             Stage::Arriving(arriving) => Some(arriving.dialog.remote_tag.as_str()),
             Stage::Up(up) => Some(up.dialog.remote_tag.as_str()),
-            Stage::Leaving(leaving) => Some(leaving.remote_tag()),
+            Stage::Leaving(leaving) => Some(leaving.dialog.remote_tag.as_str()),
+            Stage::Lingering(lingering) => Some(lingering.dialog.remote_tag.as_str()),
             Stage::Placing(_) => None,
         };
         remote.is_none_or(|remote| remote == from_tag).then_some(id)
@@ -105,7 +111,9 @@ impl Endpoint {
         let known = match &leg.stage {
             Stage::Arriving(arriving) => Some(arriving.dialog.flow),
             Stage::Up(up) => Some(up.dialog.flow),
-            Stage::Leaving(_) | Stage::Placing(_) => None,
+            Stage::Leaving(leaving) => Some(leaving.dialog.flow),
+            Stage::Lingering(lingering) => Some(lingering.dialog.flow),
+            Stage::Placing(_) => None,
         };
         if known.is_none_or(|known| known.remote.ip() == flow.remote.ip()) {
             return true;
@@ -232,6 +240,6 @@ fn unacceptable(request: &Message) -> Option<u16> {
 fn unknown_extensions(request: &Message) -> Vec<String> {
     let mut unknown = request.tokens(Header::Require);
     unknown.extend(request.tokens(Header::ProxyRequire));
-    unknown.retain(|token| !token.eq_ignore_ascii_case("timer"));
+    unknown.retain(|token| !SUPPORTED.split(", ").any(|known| token.eq_ignore_ascii_case(known)));
     unknown
 }

@@ -41,6 +41,12 @@ impl Endpoint {
                 Stage::Leaving(leaving) => leaving.response(step, &key, &request, response),
                 other => Some(other),
             }),
+            Owner::Notify(leg) => self.step_leg(now, leg, Some(flow), |step, mut stage| {
+                if let Some((dialog, referral)) = stage.referral() {
+                    referral.notified(step, dialog, &key, status);
+                }
+                stage.or_gone()
+            }),
             Owner::Probe(trunk) if status >= 200 => {
                 self.probes.answered(now.mono, &mut self.wire, &trunk, status);
             }

@@ -28,6 +28,8 @@ pub(crate) enum Owner {
     Refresh(LegId),
     /// The BYE of a leg.
     Bye(LegId),
+    /// A NOTIFY that tells the peer of a leg what came of its REFER.
+    Notify(LegId),
     /// The OPTIONS that asks whether a trunk is there.
     Probe(Name),
     /// Its answer changes nothing: a CANCEL, the BYE of a fork.
@@ -319,9 +321,9 @@ pub(crate) fn reply(request: &Message, flow: Flow, status: u16, tag: &str) -> Dr
 }
 
 /// The methods that we take, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, REFER";
 /// The extensions that we know, for Supported.
-pub(crate) const SUPPORTED: &str = "timer";
+pub(crate) const SUPPORTED: &str = "timer, replaces, norefersub";
 /// The bodies that we read, for Accept.
 pub(crate) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 /// What we say we are: no version, which would only help an attacker.

@@ -3,9 +3,13 @@
 pub mod address;
 pub mod auth;
 pub mod cseq;
+pub mod event;
 pub mod params;
 pub mod reason;
+pub mod refer_to;
+pub mod replaces;
 pub mod session;
+pub mod subscription_state;
 pub mod uri;
 pub mod via;
 

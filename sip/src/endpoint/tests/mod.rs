@@ -5,6 +5,7 @@ mod link;
 mod offers;
 mod races;
 mod random;
+mod refer;
 mod registrations;
 mod strangers;
 mod trunks;

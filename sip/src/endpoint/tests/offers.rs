@@ -145,10 +145,10 @@ fn what_a_dialog_does_not_take_is_refused_by_name() {
     let table = [
         ("OPTIONS", "200"),
         ("PRACK", "481"),
-        ("REFER", "405"),
+        ("REFER", "403"),
         ("NOTIFY", "405"),
         ("MESSAGE", "405"),
-        ("SUBSCRIBE", "405"),
+        ("SUBSCRIBE", "400"),
         ("PUBLISH", "405"),
         ("FROBNICATE", "501"),
     ];
