@@ -11,6 +11,7 @@ mod lex;
 pub mod message;
 mod registrar;
 pub mod seam;
+mod subscription;
 pub mod transaction;
 
 pub use digest::Algorithm;

@@ -18,6 +18,7 @@ use crate::message::draft::Draft;
 use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::seam::{Event, Refer};
+use crate::subscription::asking::ALLOW_EVENTS;
 use crate::transaction::Key;
 
 /// A request and the transaction that it opened.
@@ -95,6 +96,7 @@ pub(crate) fn capabilities(draft: Draft) -> Draft {
         .header(Header::Accept, ACCEPT)
         .header(Header::AcceptEncoding, "identity")
         .header(Header::Supported, SUPPORTED)
+        .header(Header::AllowEvents, ALLOW_EVENTS)
 }
 
 impl Arriving {

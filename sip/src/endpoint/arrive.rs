@@ -65,7 +65,7 @@ impl Endpoint {
     ///
     /// An address and port that holds a registration is the seat's; everything else on a trunk's address is
     /// the trunk.
-    fn caller(&mut self, now: Now, flow: Flow, request: &Message) -> Option<Party> {
+    pub(super) fn caller(&mut self, now: Now, flow: Flow, request: &Message) -> Option<Party> {
         if !self.registrar.holds(&flow)
             && let Some(trunk) = self.trunk_at(&flow)
         {

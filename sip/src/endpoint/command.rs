@@ -19,9 +19,11 @@ impl Endpoint {
             Command::Directory(directory) => {
                 self.wire.directory = *directory;
                 self.registrar.follow(&mut self.wire);
+                self.subscriptions.follow(now.mono, &mut self.wire);
                 self.probes.follow(&self.wire.directory);
             }
             Command::Place { leg, invite } => self.place(now, leg, &invite),
+            Command::Lamp { user, state } => self.subscriptions.light(now.mono, &user, state),
             Command::Drain => self.is_draining = true,
             Command::Progress { leg, status, sdp } => {
                 self.step_leg(now, leg, None, |step, stage| match stage {

@@ -16,6 +16,7 @@ mod refer;
 mod register;
 mod respond;
 pub(crate) mod step;
+mod subscribe;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -28,6 +29,7 @@ use crate::access::Guard;
 use crate::dialog::leg::{Leg, Legs, Stage};
 use crate::registrar::Registrar;
 use crate::seam::{Destination, Directory, Event, Flow, Input, Limits, Output, Route, Transport};
+use crate::subscription::Subscriptions;
 use probe::Probes;
 use step::Step;
 use wire::{Owner, TimedOut, Wire};
@@ -39,6 +41,7 @@ pub struct Endpoint {
     guard: Guard,
     legs: Legs,
     registrar: Registrar,
+    subscriptions: Subscriptions,
     probes: Probes,
     arrived: u64,
     is_draining: bool,
@@ -56,6 +59,7 @@ impl Endpoint {
             guard,
             legs: Legs::default(),
             registrar: Registrar::default(),
+            subscriptions: Subscriptions::default(),
             probes,
             arrived: 0,
             is_draining: false,
@@ -77,6 +81,11 @@ impl Endpoint {
     /// How many transactions there are.
     pub fn transactions(&self) -> usize {
         self.wire.load()
+    }
+
+    /// How many subscriptions there are.
+    pub fn subscriptions(&self) -> usize {
+        self.subscriptions.len()
     }
 
     /// How many contacts are registered.
@@ -124,6 +133,7 @@ impl Endpoint {
                 }
                 stage.or_gone()
             }),
+            Owner::Watch(id) => self.subscriptions.unheard(id, &key),
             Owner::Probe(trunk) => self.probes.missed(now.mono, &mut self.wire, &trunk),
             Owner::Nobody => {}
         }
@@ -151,7 +161,10 @@ impl Machine for Endpoint {
             }
             Input::Received { flow, message: Ok(message) } => self.response(now, flow, &message),
             Input::Received { flow, message: Err(bad) } => self.malformed(flow, &bad),
-            Input::Closed { connection } => self.registrar.closed(&mut self.wire, connection),
+            Input::Closed { connection } => {
+                self.registrar.closed(&mut self.wire, connection);
+                self.subscriptions.closed(connection);
+            }
             Input::Unreachable { flow } => self.unreachable(now, &flow),
             Input::Command(command) => self.command(now, command),
         }
@@ -175,6 +188,7 @@ impl Machine for Endpoint {
             });
         }
         self.registrar.expire(now.mono, &mut self.wire);
+        self.subscriptions.expire(now.mono, &mut self.wire);
         self.probes.expire(now.mono, &mut self.wire);
     }
 
@@ -184,6 +198,7 @@ impl Machine for Endpoint {
 
     fn deadline(&self) -> Option<Mono> {
         let machines = base::time::soonest(self.wire.deadline(), self.legs.deadline());
+        let machines = base::time::soonest(machines, self.subscriptions.deadline());
         base::time::soonest(machines, base::time::soonest(self.registrar.deadline(), self.probes.deadline()))
     }
 }

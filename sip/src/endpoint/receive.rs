@@ -3,6 +3,7 @@
 use base::Now;
 
 use super::Endpoint;
+use super::subscribe::explained;
 use super::wire::{self, ACCEPT, ALLOW, SUPPORTED};
 use crate::dialog::cause;
 use crate::dialog::leg::{self, Party, Stage};
@@ -51,7 +52,14 @@ impl Endpoint {
             Method::Bye | Method::Info | Method::Update | Method::Prack => {
                 self.refuse_stateless(flow, request, 481, "no dialog");
             }
-            Method::Refer | Method::Subscribe | Method::Publish | Method::Message | Method::Notify => {
+            Method::Subscribe => {
+                let Some(party) = self.caller(now, flow, request) else { return };
+                match party {
+                    Party::User(user) => self.subscribe(now, key, flow, request, user),
+                    Party::Trunk(_) => self.refuse_stateless(flow, request, 403, "method"),
+                }
+            }
+            Method::Refer | Method::Publish | Method::Message | Method::Notify => {
                 self.refuse_stateless(flow, request, 405, "method");
             }
             Method::Other(_) => self.refuse_stateless(flow, request, 501, "method"),
@@ -63,6 +71,9 @@ impl Endpoint {
     /// A request with a To tag: both tags must be a dialog's, and the source its peer's.
     fn within(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
         let Some(leg) = self.find_dialog(request) else {
+            if let Some(id) = self.find_subscription(request) {
+                return self.within_subscription(now, key, flow, id, request);
+            }
             self.refuse_stateless(flow, request, 481, "no dialog");
             return;
         };
@@ -202,7 +213,7 @@ impl Endpoint {
             420 => draft.header(Header::Unsupported, unknown_extensions(request).join(", ")),
             422 => draft.header(Header::MinSe, crate::header::session::LEAST_INTERVAL),
             503 => draft.header(Header::RetryAfter, self.wire.retry_after()),
-            _ => draft,
+            _ => explained(draft, status),
         };
         self.wire.send(flow, draft.finish().as_bytes().clone());
         self.refused(flow.remote, request.method().as_str(), status, why);

@@ -60,7 +60,7 @@ impl Endpoint {
     fn find_replaced(&self, user: &Name, named: &Replaces) -> Result<LegId, u16> {
         let id = self.legs.find(&leg::index(&named.call_id, &named.to_tag)).ok_or(481_u16)?;
         let leg = self.legs.leg(id).ok_or(481_u16)?;
-        if !matches!(&leg.party, Party::User(owner) if self.may_touch(user, owner)) {
+        if !matches!(&leg.party, Party::User(owner) if self.wire.may_touch(user, owner)) {
             return Err(481);
         }
         match &leg.stage {
@@ -74,11 +74,5 @@ impl Endpoint {
             // Early dialogs that the peer began are not to be replaced (section 3).
             Stage::Leaving(_) | Stage::Lingering(_) | Stage::Arriving(_) | Stage::Placing(_) => Err(481),
         }
-    }
-
-    /// Whether `user` may see and take the calls of `owner`.
-    pub(super) fn may_touch(&self, user: &Name, owner: &Name) -> bool {
-        let line = |name: &Name| self.wire.directory.users.get(name).and_then(|user| user.line.as_ref());
-        user == owner || line(user).is_some_and(|of| line(owner) == Some(of))
     }
 }

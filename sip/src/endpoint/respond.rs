@@ -8,6 +8,7 @@ use crate::dialog::leg::Stage;
 use crate::dialog::refresh;
 use crate::message::Message;
 use crate::message::method::Method;
+use crate::message::name::Header;
 use crate::seam::Flow;
 
 impl Endpoint {
@@ -47,6 +48,10 @@ impl Endpoint {
                 }
                 stage.or_gone()
             }),
+            Owner::Watch(id) => {
+                let later = response.number(Header::RetryAfter).ok();
+                self.subscriptions.notified(now.mono, &mut self.wire, id, &key, (status, later));
+            }
             Owner::Probe(trunk) if status >= 200 => {
                 self.probes.answered(now.mono, &mut self.wire, &trunk, status);
             }

@@ -30,6 +30,8 @@ pub(crate) enum Owner {
     Bye(LegId),
     /// A NOTIFY that tells the peer of a leg what came of its REFER.
     Notify(LegId),
+    /// A NOTIFY of this subscription.
+    Watch(u64),
     /// The OPTIONS that asks whether a trunk is there.
     Probe(Name),
     /// Its answer changes nothing: a CANCEL, the BYE of a fork.
@@ -228,6 +230,12 @@ impl Wire {
         self.directory.trunks.iter().find(|trunk| trunk.name == *name)
     }
 
+    /// Whether `user` may see and take the calls of `owner`: its own, and those of users of its line.
+    pub(crate) fn may_touch(&self, user: &Name, owner: &Name) -> bool {
+        let line = |name: &Name| self.directory.users.get(name).and_then(|user| user.line.as_ref());
+        user == owner || line(user).is_some_and(|of| line(owner) == Some(of))
+    }
+
     /// Sends a request through a transaction of its own.
     pub(crate) fn request(&mut self, now: Mono, flow: Flow, request: Message, owner: Owner) -> Option<Key> {
         let key = transaction::client_key(&request)?;
@@ -321,7 +329,7 @@ pub(crate) fn reply(request: &Message, flow: Flow, status: u16, tag: &str) -> Dr
 }
 
 /// The methods that we take, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, REFER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, REFER, SUBSCRIBE";
 /// The extensions that we know, for Supported.
 pub(crate) const SUPPORTED: &str = "timer, replaces, norefersub";
 /// The bodies that we read, for Accept.

@@ -2,7 +2,7 @@
 
 use base::{Cause, LegId, Name};
 
-use super::{Directory, Identity};
+use super::{Directory, Identity, Lamp};
 
 /// What the control wants.
 #[derive(Clone, Debug)]
@@ -100,6 +100,13 @@ pub enum Command {
         leg: LegId,
         /// Who.
         identity: Box<Identity>,
+    },
+    /// What a user's phones do now, for those who watch it (RFC 4235); dark until it is told.
+    Lamp {
+        /// Whose lamp.
+        user: Name,
+        /// Its calls.
+        state: Lamp,
     },
     /// Answer new INVITEs and out-of-dialog OPTIONS with 503 from now on.
     Drain,

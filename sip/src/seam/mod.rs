@@ -4,6 +4,7 @@ mod command;
 mod directory;
 mod event;
 mod flow;
+mod lamp;
 mod limits;
 mod refer;
 
@@ -15,6 +16,7 @@ pub use command::{Command, Destination, Outgoing};
 pub use directory::{Directory, Listener, Trunk, User};
 pub use event::{Event, Incoming, Peer};
 pub use flow::{Flow, Route, Transport};
+pub use lamp::{Lamp, LampCall};
 pub use limits::Limits;
 pub use refer::{Identity, Refer};
 

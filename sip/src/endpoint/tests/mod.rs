@@ -9,6 +9,7 @@ mod refer;
 mod registrations;
 mod strangers;
 mod trunks;
+mod watching;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -176,5 +176,6 @@ proptest! {
         hang_up_all(&mut one);
         one.assert_no_leak();
         prop_assert_eq!(one.endpoint.registrar.held(), 0);
+        prop_assert_eq!(one.endpoint.subscriptions.held(), 0);
     }
 }

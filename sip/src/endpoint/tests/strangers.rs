@@ -214,7 +214,7 @@ fn outside_a_dialog_each_method_has_its_answer() {
         ("PRACK", "481"),
         ("MESSAGE", "405"),
         ("REFER", "405"),
-        ("SUBSCRIBE", "405"),
+        ("SUBSCRIBE", "401"),
         ("PUBLISH", "405"),
         ("NOTIFY", "405"),
         ("FROBNICATE", "501"),
