@@ -140,13 +140,12 @@ impl Node {
                 None => *ours = Some(negotiation.offer()),
             }
         }
-        let (sdp, offerless) = (ours.clone().unwrap_or_default(), offer.is_none());
+        let sdp = ours.clone().unwrap_or_default();
         if let Some(stream) = agreed {
             self.agree(leg, stream);
         }
         let command = match then {
-            // An offer of ours in an unreliable 18x would bind nobody (RFC 3261 §13.2.1).
-            Then::Progress(status) => Command::Progress { leg, status, sdp: (!offerless).then_some(sdp) },
+            Then::Progress(status) => Command::Progress { leg, status, sdp: Some(sdp) },
             Then::Answer => Command::Accept { leg, sdp },
         };
         self.command(now, command);

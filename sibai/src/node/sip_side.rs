@@ -27,6 +27,7 @@ impl Node {
             Event::Arrived(incoming) => self.arrived(now, *incoming),
             Event::Progressed { leg, status, sdp } => self.progressed(now, leg, status, sdp.as_deref()),
             Event::Answered { leg, sdp, .. } => self.answered(now, leg, sdp.as_deref()),
+            Event::Agreed { leg, sdp } => self.agreed_early(now, leg, &sdp),
             Event::Confirmed { leg, sdp } => self.confirmed(now, leg, sdp.as_deref()),
             Event::Ended { leg, cause, .. } => {
                 self.close(leg);
@@ -110,6 +111,13 @@ impl Node {
         let waits = channel.law.is_none();
         let taken = sdp.is_some_and(|sdp| self.take_answer(now, leg, sdp).is_ok());
         if waits && !taken {
+            self.drop_leg(now, leg, Cause::NoCommonCodec);
+        }
+    }
+
+    /// The answer to our offer came before our 200: the caller hears us from now on.
+    fn agreed_early(&mut self, now: Now, leg: LegId, sdp: &str) {
+        if self.channels.contains_key(&leg) && self.take_answer(now, leg, sdp).is_err() {
             self.drop_leg(now, leg, Cause::NoCommonCodec);
         }
     }

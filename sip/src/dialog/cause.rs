@@ -7,18 +7,46 @@ use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::name::Header;
 
-/// Why a placed leg failed with this final response.
-pub(crate) fn of_failure(status: u16, to_trunk: bool) -> Cause {
+/// Why a placed leg failed with this final response. What the network says in Q.850 is nearer to the truth than
+/// the status that a gateway made of it (RFC 3326, RFC 3398 section 7.2.4.1), save for what is said by nothing
+/// but a status.
+pub(crate) fn of_failure(response: &Message, to_trunk: bool) -> Cause {
+    let status = response.status().unwrap_or(500);
+    let failed = if to_trunk { Cause::TrunkFailed } else { Cause::Unreachable };
     match status {
         486 | 600 => Cause::Busy,
-        603 | 607 | 608 => Cause::Declined,
-        408 | 504 => Cause::NoResponse,
-        480 | 487 => Cause::NoAnswer,
-        404 | 410 | 484 | 604 => Cause::Unreachable,
         415 | 488 | 606 => Cause::NoCommonCodec,
-        _ if to_trunk => Cause::TrunkFailed,
-        _ => Cause::Unreachable,
+        _ => q850(response).and_then(|value| of_q850(value, to_trunk)).unwrap_or(match status {
+            603 | 607 | 608 => Cause::Declined,
+            408 | 504 => Cause::NoResponse,
+            480 | 487 => Cause::NoAnswer,
+            404 | 410 | 484 | 604 => Cause::Unreachable,
+            _ => failed,
+        }),
     }
+}
+
+/// What a Q.850 value says of a leg that was never answered; nothing if it is a normal end or says too little.
+const fn of_q850(value: u8, to_trunk: bool) -> Option<Cause> {
+    match value {
+        1 | 2 | 3 | 20 | 22 | 27 | 28 => Some(Cause::Unreachable),
+        17 => Some(Cause::Busy),
+        18 | 19 => Some(Cause::NoAnswer),
+        21 => Some(Cause::Declined),
+        58 | 65 | 70 | 79 | 88 => Some(Cause::NoCommonCodec),
+        34 | 38 | 41 | 42 | 44 | 47 if to_trunk => Some(Cause::TrunkFailed),
+        _ => None,
+    }
+}
+
+/// The Q.850 value in the Reason of a message.
+pub(crate) fn q850(message: &Message) -> Option<u8> {
+    let reasons = message.list(Header::Reason);
+    let read = reasons.iter().filter_map(|text| Reason::parse(text).ok()).find(Reason::is_q850);
+    // A value has seven bits (ITU-T Q.850 section 2.2.5).
+    read.and_then(|reason| reason.cause)
+        .and_then(|cause| u8::try_from(cause).ok())
+        .filter(|&cause| cause < 128)
 }
 
 /// Why the peer hung up an answered leg.

@@ -12,21 +12,24 @@
 //!
 //! | stage | deadlines |
 //! |---|---|
-//! | Arriving | 18x again each minute (section 13.3.1.1), the control forgot it |
-//! | Placing | no final response: CANCEL; no final response after CANCEL: gone (section 9.1) |
+//! | Arriving | 18x again each minute (section 13.3.1.1), a reliable one until its PRACK (RFC 3262), an offer unanswered by the control, the control forgot it |
+//! | Placing | no final response: CANCEL; no final response after CANCEL: gone (section 9.1); an offer of a fork |
 //! | Up | 2xx again until its ACK, no ACK, an offer unanswered by the control, session timer (RFC 4028), a referral's |
 //! | Leaving | none of its own but a referral's: the BYE's transaction ends it |
 //! | Lingering | the referral's |
 
 pub(crate) mod arriving;
 pub(crate) mod cause;
+pub(crate) mod early;
 pub(crate) mod info;
 pub(crate) mod leaving;
 pub(crate) mod leg;
 pub(crate) mod lingering;
+pub(crate) mod offer;
 pub(crate) mod placing;
 pub(crate) mod refer;
 pub(crate) mod refresh;
+pub(crate) mod reliable;
 pub(crate) mod sdp;
 pub(crate) mod session;
 pub(crate) mod unacked;
@@ -119,6 +122,13 @@ impl Dialog {
             trunk,
             takes_update: response.lists_token(Header::Allow, "UPDATE"),
         })
+    }
+
+    /// The 2xx of a fork that was heard before: the numbers of its early dialog go on (section 12.2.1.1).
+    pub(crate) fn continues(&mut self, early: &Self) {
+        self.local_seq = self.local_seq.max(early.local_seq);
+        self.remote_seq = early.remote_seq;
+        self.takes_update |= early.takes_update;
     }
 
     /// Whether a request of the peer is in order (section 12.2.2), and remembers its number.

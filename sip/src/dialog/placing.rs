@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use base::{Cause, Mono, Name};
 
+use super::early::Early;
 use super::leg::{Party, Stage};
 use super::session::Session;
 use super::up::Up;
@@ -29,6 +30,8 @@ pub(crate) struct Placing {
     sdp: String,
     cancel: Cancel,
     tries: u8,
+    /// The forks that were heard.
+    pub(super) earlies: Vec<Early>,
     ends: Mono,
 }
 
@@ -63,16 +66,23 @@ impl Placing {
     pub(crate) fn begin(step: &mut Step, request: Message, sdp: String) -> Option<Stage> {
         let invite = step.wire.request(step.now, step.flow, request, Owner::Invite(step.id))?;
         let ends = step.now + LONGEST_RING;
-        Some(Stage::Placing(Box::new(Self { invite, sdp, cancel: Cancel::No, tries: 0, ends })))
+        Some(Stage::Placing(Box::new(Self {
+            invite,
+            sdp,
+            cancel: Cancel::No,
+            tries: 0,
+            earlies: Vec::new(),
+            ends,
+        })))
     }
 
     pub(crate) fn deadline(&self) -> Mono {
-        self.ends
+        self.offer_ends().map_or(self.ends, |ends| ends.min(self.ends))
     }
 
     /// A response to the INVITE.
     pub(crate) fn response(
-        self: Box<Self>,
+        mut self: Box<Self>,
         step: &mut Step,
         key: &Key,
         request: &Message,
@@ -82,13 +92,15 @@ impl Placing {
             return Some(Stage::Placing(self));
         }
         match response.status().unwrap_or(500) {
-            status @ ..200 => Some(self.provisional(step, status, response)),
+            101..200 if !self.heard(step, request, response) => Some(Stage::Placing(self)),
+            ..200 => Some(self.provisional(step, response)),
             200..300 => (*self).answered(step, request, response),
             status => self.failed(step, status, request, response),
         }
     }
 
-    fn provisional(self: Box<Self>, step: &mut Step, status: u16, response: &Message) -> Stage {
+    fn provisional(self: Box<Self>, step: &mut Step, response: &Message) -> Stage {
+        let status = response.status().unwrap_or(100);
         match self.cancel {
             Cancel::Wanted(why) => self.send_cancel(step, why),
             // A 18x that was under way when we gave up is nobody's business any more.
@@ -104,17 +116,29 @@ impl Placing {
     }
 
     /// The first 2xx makes the leg, even one that crosses our CANCEL: the control decides.
-    fn answered(self, step: &mut Step, request: &Message, response: &Message) -> Option<Stage> {
+    fn answered(mut self, step: &mut Step, request: &Message, response: &Message) -> Option<Stage> {
         let made =
             acknowledge(step.wire, &self.invite, request, response, step.flow, step.party.trunk().cloned());
-        let Some(dialog) = made else {
-            step.ended(cause::of_failure(500, step.party.trunk().is_some()), response.status());
+        let mut early = self.settle(step, &response.to_tag().unwrap_or_default());
+        let Some(mut dialog) = made else {
+            let why = if step.party.trunk().is_some() { Cause::TrunkFailed } else { Cause::Unreachable };
+            step.ended(why, response.status());
             return None;
         };
         let session = Session::told(step.now, response);
-        let sdp = sdp::Body::of(response).sdp();
+        let mut sdp = sdp::Body::of(response).sdp();
+        let mut said = self.sdp;
+        let mut offer = None;
+        if let Some(early) = &mut early {
+            dialog.continues(&early.dialog);
+            sdp = early.answer(sdp);
+            said = early.said(said);
+            offer = early.offer.take();
+        }
         step.wire.tell(Event::Answered { leg: step.id, sdp, peer: step.flow.remote.ip() });
-        Some(Stage::Up(Box::new(Up::placed(dialog, self.sdp, session))))
+        let mut up = Up::placed(dialog, said, session);
+        up.offer = offer;
+        Some(Stage::Up(Box::new(up)))
     }
 
     fn failed(
@@ -130,22 +154,25 @@ impl Placing {
             && self.tries <= login::MAX_TRIES
             && let Some(again) = login::answer(step.wire, step.party, request, response)
         {
+            self.let_go(step);
             self.invite = step.wire.request(step.now, step.flow, again, Owner::Invite(step.id))?;
             return Some(Stage::Placing(self));
         }
+        self.let_go(step);
         let why = match self.cancel {
             Cancel::Wanted(why) | Cancel::Sent(why) => why,
-            Cancel::No => cause::of_failure(status, step.party.trunk().is_some()),
+            Cancel::No => cause::of_failure(response, step.party.trunk().is_some()),
         };
-        step.ended(why, Some(status));
+        step.ended_by(why, Some(status), response);
         None
     }
 
     /// Nobody answered the INVITE at all (timer B), or its way is broken.
-    pub(crate) fn timed_out(self: Box<Self>, step: &mut Step, key: &Key) -> Option<Stage> {
+    pub(crate) fn timed_out(mut self: Box<Self>, step: &mut Step, key: &Key) -> Option<Stage> {
         if self.invite != *key {
             return Some(Stage::Placing(self));
         }
+        self.let_go(step);
         let why = match self.cancel {
             Cancel::Wanted(why) | Cancel::Sent(why) => why,
             Cancel::No => Cause::NoResponse,
@@ -182,7 +209,13 @@ impl Placing {
     }
 
     /// It rang too long: as if the control had given up. Or the CANCEL had no effect: gone.
-    pub(crate) fn expire(self: Box<Self>, step: &mut Step) -> Option<Stage> {
+    pub(crate) fn expire(mut self: Box<Self>, step: &mut Step) -> Option<Stage> {
+        if self.offer_ends().is_some_and(|ends| ends <= step.now) {
+            self.refuse_offer(step, 500);
+        }
+        if self.ends <= step.now && self.cancel != Cancel::No {
+            self.let_go(step);
+        }
         match self.cancel {
             _ if self.ends > step.now => Some(Stage::Placing(self)),
             Cancel::No if step.wire.client(&self.invite).is_some() => {

@@ -1,23 +1,19 @@
 //! An answered leg: 2xx and ACK, offers of the peer, the session timer, the end (RFC 3261 sections 13 to 15).
 
-use std::time::Duration;
-
 use base::{Cause, Mono};
 
-use super::arriving::with_body;
 use super::leaving::Leaving;
 use super::leg::Stage;
+use super::offer::Offer;
 use super::refer::Referral;
-use super::session::{Ask, Session};
+use super::session::Session;
 use super::unacked::Unacked;
 use super::{Dialog, refresh, sdp};
 use crate::endpoint::step::Step;
-use crate::endpoint::wire::{self, ALLOW, SUPPORTED};
+use crate::header::rack::RAck;
 use crate::message::Message;
 use crate::message::method::Method;
-use crate::message::name::Header;
 use crate::seam::Event;
-use crate::transaction::Key;
 
 /// The stage between the 2xx and the first BYE.
 #[derive(Clone, Debug)]
@@ -30,6 +26,8 @@ pub(crate) struct Up {
     pub(crate) hangup: Option<Cause>,
     /// An offer of the peer that the control has yet to answer.
     pub(crate) offer: Option<Offer>,
+    /// A reliable 18x without description whose PRACK is still out (RFC 3262 section 3).
+    pub(crate) unpracked: Option<RAck>,
     /// A refresh of ours that is out.
     pub(crate) refresh: Option<refresh::Refresh>,
     /// A REFER of the peer.
@@ -37,15 +35,6 @@ pub(crate) struct Up {
     pub(crate) session: Option<Session>,
     /// What we said last, for a refresh by re-INVITE.
     pub(crate) sdp: String,
-}
-
-/// A re-INVITE or UPDATE that waits for the control.
-#[derive(Clone, Debug)]
-pub(crate) struct Offer {
-    pub(crate) key: Key,
-    pub(crate) request: Message,
-    pub(crate) ask: Option<Ask>,
-    pub(crate) ends: Mono,
 }
 
 impl Up {
@@ -57,6 +46,7 @@ impl Up {
             unacked: Some(unacked),
             hangup: None,
             offer: None,
+            unpracked: None,
             refresh: None,
             referral: Referral::default(),
             session,
@@ -72,6 +62,7 @@ impl Up {
             unacked: None,
             hangup: None,
             offer: None,
+            unpracked: None,
             refresh: None,
             referral: Referral::default(),
             session,
@@ -140,33 +131,25 @@ impl Up {
     }
 
     /// The control answers the peer's offer.
-    pub(crate) fn accept_offer(mut self: Box<Self>, step: &mut Step, answer: String) -> Stage {
-        let Some(offer) = self.offer.take() else { return Stage::Up(self) };
+    pub(crate) fn accept_offer(&mut self, step: &mut Step, answer: String) {
+        let Some(offer) = self.offer.take() else { return };
         let flow = self.dialog.flow;
-        let mut draft = wire::reply(&offer.request, flow, 200, "")
-            .header(Header::Contact, step.wire.contact(&flow))
-            .header(Header::Allow, ALLOW)
-            .header(Header::Supported, SUPPORTED);
-        self.session = offer.ask.map(|ask| ask.begin(step.now));
-        if let Some(ask) = offer.ask {
-            draft = ask.answer(draft);
+        let response = offer.accept(step, flow, answer.clone());
+        self.sdp = answer;
+        if !offer.is_early {
+            self.session = offer.ask.map(|ask| ask.begin(step.now));
         }
-        self.sdp.clone_from(&answer);
-        let response = with_body(draft, Some(answer)).finish();
-        step.wire.respond(step.now, &offer.key, &response);
         if *offer.request.method() == Method::Invite {
             let number = offer.request.cseq().number;
             self.unacked = Some(Unacked::new(step.now, number, false, flow, response.as_bytes().clone()));
         }
-        Stage::Up(self)
     }
 
-    /// Refuses the peer's offer; the session stays as it was (section 14.2).
+    /// Refuses the peer's offer.
     pub(crate) fn refuse_offer(&mut self, step: &mut Step, status: u16) {
-        let Some(offer) = self.offer.take() else { return };
-        let status = if (300..700).contains(&status) { status } else { 488 };
-        let response = wire::reply(&offer.request, self.dialog.flow, status, "").finish();
-        step.wire.respond(step.now, &offer.key, &response);
+        if let Some(offer) = self.offer.take() {
+            offer.refuse(step, self.dialog.flow, status);
+        }
     }
 
     pub(crate) fn expire(mut self: Box<Self>, step: &mut Step) -> Option<Stage> {
@@ -196,6 +179,3 @@ impl Up {
         Some(Stage::Up(self))
     }
 }
-
-/// How long the control may think about an offer; media answers at once, so this frees only what it forgot.
-pub(crate) const OFFER_PATIENCE: Duration = Duration::from_secs(10);

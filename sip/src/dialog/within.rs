@@ -1,15 +1,14 @@
-//! Requests of the peer inside a dialog (RFC 3261 sections 12.2.2, 14.2 and 15.1.2, RFC 3311, RFC 4028).
+//! Requests of the peer inside an answered leg (RFC 3261 sections 12.2.2, 14.2 and 15.1.2, RFC 3311, RFC 4028).
 
-use base::Cause;
-
-use super::arriving::Arriving;
 use super::cause;
 use super::info::Info;
 use super::leg::Stage;
 use super::lingering::Lingering;
+use super::offer::Offer;
+use super::reliable;
 use super::sdp::Body;
 use super::session::Ask;
-use super::up::{OFFER_PATIENCE, Offer, Up};
+use super::up::Up;
 use crate::endpoint::step::Step;
 use crate::endpoint::wire::{self, ACCEPT, ALLOW, SUPPORTED};
 use crate::header::session::LEAST_INTERVAL;
@@ -49,18 +48,16 @@ impl Asked<'_> {
     }
 
     /// 500 with Retry-After of 0 to 10 s: come again, it is not your fault (section 14.2, RFC 3311 section 5.2).
-    fn answer_later(self, step: &mut Step) {
+    pub(crate) fn answer_later(self, step: &mut Step) {
         let seconds = step.wire.entropy.below(11);
         self.answer_with(step, 500, |draft| draft.header(Header::RetryAfter, seconds));
     }
 
     /// What every stage answers alike; `false` when the method is the stage's own affair.
-    fn answer_common(self, step: &mut Step) -> bool {
+    pub(crate) fn answer_common(self, step: &mut Step) -> bool {
         match self.request.method() {
             Method::Info => self.answer_info(step),
             Method::Options => self.answer_with(step, 200, capabilities),
-            // Nothing of ours is reliable (RFC 3262 section 3).
-            Method::Prack => self.answer(step, 481),
             Method::Register | Method::Notify | Method::Message | Method::Publish => {
                 self.answer_allowing(step, 405);
             }
@@ -70,6 +67,7 @@ impl Asked<'_> {
             | Method::Bye
             | Method::Cancel
             | Method::Update
+            | Method::Prack
             | Method::Refer
             | Method::Subscribe => return false,
         }
@@ -99,42 +97,11 @@ pub(crate) fn capabilities(draft: Draft) -> Draft {
         .header(Header::AllowEvents, ALLOW_EVENTS)
 }
 
-impl Arriving {
-    /// A request in the early dialog.
-    pub(crate) fn within(mut self: Box<Self>, step: &mut Step, asked: Asked) -> Option<Stage> {
-        if !self.dialog.takes_number(asked.request.cseq().number) {
-            asked.answer(step, 500);
-            return Some(Stage::Arriving(self));
-        }
-        if asked.answer_common(step) {
-            return Some(Stage::Arriving(self));
-        }
-        match asked.request.method() {
-            // The caller may end an early dialog by BYE (section 15).
-            Method::Bye => {
-                asked.answer(step, 200);
-                self.cancelled(step, Cause::CallerGaveUp);
-                return None;
-            }
-            Method::Update if asked.request.body().is_empty() => {
-                self.dialog.refresh_target(asked.request);
-                let contact = step.wire.contact(&self.dialog.flow);
-                asked.answer_with(step, 200, |draft| draft.header(Header::Contact, contact));
-            }
-            // There is no call yet that could be transferred.
-            Method::Refer => asked.answer(step, 491),
-            Method::Subscribe => asked.answer(step, 481),
-            // The first offer is not answered yet.
-            _ => asked.answer_later(step),
-        }
-        Some(Stage::Arriving(self))
-    }
-}
-
 impl Up {
     /// A request in the dialog.
     pub(crate) fn within(mut self: Box<Self>, step: &mut Step, asked: Asked) -> Option<Stage> {
-        if !self.dialog.takes_number(asked.request.cseq().number) {
+        let is_prack = *asked.request.method() == Method::Prack;
+        if !self.dialog.takes_number(asked.request.cseq().number) && !is_prack {
             asked.answer(step, 500);
             return Some(Stage::Up(self));
         }
@@ -148,13 +115,19 @@ impl Up {
                 asked.answer(step, 200);
                 self.let_go(step);
                 if self.hangup.is_none() {
-                    step.ended(cause::of_bye(self.is_arrived), None);
+                    step.ended_by(cause::of_bye(self.is_arrived), None, asked.request);
                 }
                 Lingering::begin(self.dialog, self.referral)
             }
             Method::Refer => Some(self.referred(step, asked)),
             Method::Subscribe => {
                 self.referral.subscribe(step, &mut self.dialog, asked);
+                Some(Stage::Up(self))
+            }
+            Method::Prack => {
+                let is_awaited =
+                    self.unpracked.take_if(|rack| reliable::told(asked.request).as_ref() == Some(rack));
+                asked.answer(step, if is_awaited.is_some() { 200 } else { 481 });
                 Some(Stage::Up(self))
             }
             Method::Update if asked.request.body().is_empty() => Some(self.session_refresh(step, asked)),
@@ -194,7 +167,8 @@ impl Up {
         } else if self.offer.is_some() {
             asked.answer_later(step);
         } else if self.unacked.is_some()
-            || self.refresh.as_ref().is_some_and(|ours| ours.is_invite || is_invite)
+            // Our UPDATE has no offer: an INVITE of the peer is no glare with it.
+            || self.refresh.as_ref().is_some_and(|ours| ours.is_invite)
         {
             asked.answer(step, 491);
         } else {
@@ -211,9 +185,7 @@ impl Up {
             if is_invite {
                 asked.answer(step, 100);
             }
-            let ends = step.now + OFFER_PATIENCE;
-            self.offer = Some(Offer { key: asked.key.clone(), request: asked.request.clone(), ask, ends });
-            step.wire.tell(Event::Offer { leg: step.id, sdp });
+            self.offer = Some(Offer { ask, ..Offer::told(step, asked, sdp) });
         }
         Stage::Up(self)
     }

@@ -55,18 +55,11 @@ impl Endpoint {
             }
             // The seam of identity: nothing is told yet that this could answer.
             Command::Identify { .. } => {}
-            Command::AcceptOffer { leg, sdp } => self.step_leg(now, leg, None, |step, stage| match stage {
-                Stage::Up(up) => Some(up.accept_offer(step, sdp)),
-                other => Some(other),
-            }),
+            Command::AcceptOffer { leg, sdp } => {
+                self.step_leg(now, leg, None, |step, stage| Some(stage.accept_offer(step, sdp)));
+            }
             Command::RefuseOffer { leg, status } => {
-                self.step_leg(now, leg, None, |step, stage| match stage {
-                    Stage::Up(mut up) => {
-                        up.refuse_offer(step, status);
-                        Some(Stage::Up(up))
-                    }
-                    other => Some(other),
-                });
+                self.step_leg(now, leg, None, |step, stage| Some(stage.refuse_offer(step, status)));
             }
         }
     }
@@ -121,7 +114,7 @@ impl Endpoint {
                 Destination::Trunk { .. } => Cause::TrunkFailed,
             },
         };
-        self.wire.tell(Event::Ended { leg: id, cause: failure, status: None });
+        self.wire.tell(Event::Ended { leg: id, cause: failure, status: None, q850: None });
     }
 
     fn begin(&mut self, now: Now, id: LegId, target: &Target, outgoing: &Outgoing) -> Option<()> {

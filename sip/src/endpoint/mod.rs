@@ -135,7 +135,8 @@ impl Endpoint {
             }),
             Owner::Watch(id) => self.subscriptions.unheard(id, &key),
             Owner::Probe(trunk) => self.probes.missed(now.mono, &mut self.wire, &trunk),
-            Owner::Nobody => {}
+            // The INVITE's own end will come.
+            Owner::Prack(_) | Owner::Nobody => {}
         }
     }
 

@@ -91,12 +91,7 @@ impl Endpoint {
             Stage::Up(up) => up.within(step, asked),
             Stage::Leaving(leaving) => Some(leaving.within(step, asked)),
             Stage::Lingering(lingering) => lingering.within(step, asked),
-            // Early dialogs of placed legs are not kept: only the 2xx makes one.
-            Stage::Placing(placing) => {
-                let refusal = wire::reply(request, flow, 481, "").finish();
-                step.wire.respond(step.now, key, &refusal);
-                Some(Stage::Placing(placing))
-            }
+            Stage::Placing(placing) => Some(placing.within(step, asked)),
         });
     }
 
@@ -110,7 +105,7 @@ impl Endpoint {
             Stage::Up(up) => Some(up.dialog.remote_tag.as_str()),
             Stage::Leaving(leaving) => Some(leaving.dialog.remote_tag.as_str()),
             Stage::Lingering(lingering) => Some(lingering.dialog.remote_tag.as_str()),
-            Stage::Placing(_) => None,
+            Stage::Placing(placing) => return placing.early(&from_tag).map(|_| id),
         };
         remote.is_none_or(|remote| remote == from_tag).then_some(id)
     }
@@ -124,7 +119,9 @@ impl Endpoint {
             Stage::Up(up) => Some(up.dialog.flow),
             Stage::Leaving(leaving) => Some(leaving.dialog.flow),
             Stage::Lingering(lingering) => Some(lingering.dialog.flow),
-            Stage::Placing(_) => None,
+            Stage::Placing(placing) => {
+                placing.early(&request.from_tag().unwrap_or_default()).map(|early| early.dialog.flow)
+            }
         };
         if known.is_none_or(|known| known.remote.ip() == flow.remote.ip()) {
             return true;
@@ -183,7 +180,7 @@ impl Endpoint {
         let (Some(leg), server::State::Proceeding) = (leg, state) else { return };
         self.step_leg(now, leg, Some(flow), |step, stage| match stage {
             Stage::Arriving(arriving) => {
-                arriving.cancelled(step, cause::of_cancel(request));
+                arriving.cancelled(step, request, cause::of_cancel(request));
                 None
             }
             Stage::Up(up) => Some(up.cancel_offer(step, &invite)),

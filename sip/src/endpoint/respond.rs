@@ -38,6 +38,13 @@ impl Endpoint {
                 Stage::Up(up) => up.refreshed(step, &key, &request, response),
                 other => Some(other),
             }),
+            Owner::Prack(leg) => self.step_leg(now, leg, Some(flow), |step, stage| match stage {
+                Stage::Placing(mut placing) => {
+                    placing.prack_answered(step, &key, &request, response);
+                    Some(Stage::Placing(placing))
+                }
+                other => Some(other),
+            }),
             Owner::Bye(leg) => self.step_leg(now, leg, Some(flow), |step, stage| match stage {
                 Stage::Leaving(leaving) => leaving.response(step, &key, &request, response),
                 other => Some(other),

@@ -24,6 +24,8 @@ use crate::transaction::{self, Key};
 pub(crate) enum Owner {
     /// The INVITE of a placed leg.
     Invite(LegId),
+    /// The PRACK of a 18x to a placed leg.
+    Prack(LegId),
     /// A re-INVITE or UPDATE of ours that refreshes a session.
     Refresh(LegId),
     /// The BYE of a leg.
@@ -329,9 +331,10 @@ pub(crate) fn reply(request: &Message, flow: Flow, status: u16, tag: &str) -> Dr
 }
 
 /// The methods that we take, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, REFER, SUBSCRIBE";
+pub(crate) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REGISTER, REFER, SUBSCRIBE";
 /// The extensions that we know, for Supported.
-pub(crate) const SUPPORTED: &str = "timer, replaces, norefersub";
+pub(crate) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
 /// The bodies that we read, for Accept.
 pub(crate) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 /// What we say we are: no version, which would only help an attacker.

@@ -5,6 +5,7 @@ pub mod auth;
 pub mod cseq;
 pub mod event;
 pub mod params;
+pub mod rack;
 pub mod reason;
 pub mod refer_to;
 pub mod replaces;

@@ -15,14 +15,15 @@ pub enum Command {
         leg: LegId,
         /// 180-189.
         status: u16,
-        /// An SDP answer.
+        /// The SDP answer; to an INVITE without offer our offer, which is written only for a caller that
+        /// acknowledges 18x (RFC 3262).
         sdp: Option<String>,
     },
     /// 200 to an arrived INVITE; retransmitted until its ACK.
     Accept {
         /// The leg.
         leg: LegId,
-        /// The SDP answer (or offer, when the INVITE had none).
+        /// The SDP answer (or offer, when the INVITE had none). Not written if a reliable 18x said it.
         sdp: String,
     },
     /// A final refusal of an arrived INVITE; no `Ended` follows.

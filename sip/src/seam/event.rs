@@ -17,14 +17,14 @@ pub enum Event {
         leg: LegId,
         /// 180-199.
         status: u16,
-        /// Its SDP.
+        /// Its SDP. What is told of a fork that others follow holds until the next: `Answered` settles it.
         sdp: Option<String>,
     },
     /// A placed leg was answered; the 200 is ACKed. Other 2xx of forks are ACKed and BYEd silently.
     Answered {
         /// The leg.
         leg: LegId,
-        /// Its SDP answer.
+        /// The SDP answer of the fork that answered; `None` when it was told before and still holds.
         sdp: Option<String>,
         /// Where the dialog's peer signals from.
         peer: IpAddr,
@@ -36,6 +36,13 @@ pub enum Event {
         /// Its SDP.
         sdp: Option<String>,
     },
+    /// The answer to an offer of ours that went out in a reliable 18x came, in its PRACK (RFC 3262 section 5).
+    Agreed {
+        /// The leg.
+        leg: LegId,
+        /// The SDP answer.
+        sdp: String,
+    },
     /// A leg is over: final failure of a placed leg, CANCEL, BYE, no ACK, session expired, no response.
     /// Exactly once per leg unless the control ended it by `Refuse` or `HangUp`.
     Ended {
@@ -45,8 +52,11 @@ pub enum Event {
         cause: Cause,
         /// The final status, if one came.
         status: Option<u16>,
+        /// The Q.850 value in the Reason of what ended it (RFC 3326), as read.
+        q850: Option<u8>,
     },
-    /// re-INVITE or UPDATE with an offer (or an offerless re-INVITE): answer it.
+    /// re-INVITE, UPDATE or PRACK with an offer (or an offerless re-INVITE): answer it. UPDATE and PRACK may
+    /// come before the leg is answered.
     Offer {
         /// The leg.
         leg: LegId,

@@ -121,9 +121,9 @@ fn a_refusal_carries_retry_after_and_a_reason_and_waits_for_its_ack() {
 
 #[test]
 fn a_cancel_ends_a_ringing_call_and_says_whether_another_answered() {
-    for (reason, cause) in [
-        ("Reason: Q.850;cause=16", Cause::CallerGaveUp),
-        ("Reason: SIP;cause=200;text=\"Call completed elsewhere\"", Cause::AnsweredElsewhere),
+    for (reason, cause, q850) in [
+        ("Reason: Q.850;cause=16", Cause::CallerGaveUp, Some(16)),
+        ("Reason: SIP;cause=200;text=\"Call completed elsewhere\"", Cause::AnsweredElsewhere, None),
     ] {
         let mut lab = Lab::new();
         let (leg, _) = lab.arrive();
@@ -131,7 +131,7 @@ fn a_cancel_ends_a_ringing_call_and_says_whether_another_answered() {
         let cancel = lab.ask("CANCEL").branch("auto1").with(reason);
         lab.receive(udp(CARRIER), &cancel.text());
         assert_eq!(lab.wrote(), ["200", "487"]);
-        assert_eq!(lab.told(), [ended(leg, cause, Some(487))]);
+        assert_eq!(lab.told(), [Event::Ended { leg, cause, status: Some(487), q850 }]);
         lab.assert_no_leak();
     }
 }
@@ -276,4 +276,31 @@ fn a_drained_endpoint_takes_no_new_calls_and_serves_the_old() {
     lab.receive(udp(CARRIER), &bye.text());
     assert_eq!(lab.wrote(), ["200"]);
     assert!(lab.told().contains(&ended(leg, Cause::CallerHungUp, None)));
+}
+
+#[test]
+fn what_the_network_says_in_q850_is_read_from_each_end() {
+    for (status, reason, cause, q850) in [
+        (480, "Q.850;cause=17;text=\"User busy\"", Cause::Busy, Some(17)),
+        (500, "Q.850 ;cause=19", Cause::NoAnswer, Some(19)),
+        (603, "SIP;cause=603, Q.850;cause=17", Cause::Busy, Some(17)),
+        (480, "q.850;cause=21", Cause::Declined, Some(21)),
+        (404, "Q.850;cause=1", Cause::Unreachable, Some(1)),
+        (486, "Q.850;cause=34", Cause::Busy, Some(34)),
+        (480, "Q.850;cause=16", Cause::NoAnswer, Some(16)),
+        (480, "Q.850;cause=300", Cause::NoAnswer, None),
+        (480, "Q.850;cause=\"", Cause::NoAnswer, None),
+    ] {
+        let mut lab = Lab::new();
+        let (leg, invite) = lab.place();
+        let refusal = answer(&invite, status, "phone", "");
+        let refusal = refusal.replace("Content-Length", &format!("Reason: {reason}\r\nContent-Length"));
+        lab.receive(udp(PHONE), &refusal);
+        assert_eq!(lab.told(), [Event::Ended { leg, cause, status: Some(status), q850 }], "{reason}");
+    }
+    let mut lab = Lab::new();
+    let (leg, tag) = lab.up();
+    let bye = lab.ask("BYE").tagged(&tag).cseq(2).with("Reason: Q.850;cause=41");
+    lab.receive(udp(CARRIER), &bye.text());
+    assert_eq!(lab.told(), [ended_by(leg, Cause::CallerHungUp, None, 41)]);
 }

@@ -7,6 +7,7 @@ mod races;
 mod random;
 mod refer;
 mod registrations;
+mod reliable;
 mod strangers;
 mod trunks;
 mod watching;
@@ -393,7 +394,12 @@ pub(super) fn within(invite: &Message, method: &'static str, tag: &str, cseq: u3
 }
 
 pub(super) fn ended(leg: LegId, cause: Cause, status: Option<u16>) -> Event {
-    Event::Ended { leg, cause, status }
+    Event::Ended { leg, cause, status, q850: None }
+}
+
+/// The same, with the Q.850 value that was read.
+pub(super) fn ended_by(leg: LegId, cause: Cause, status: Option<u16>, q850: u8) -> Event {
+    Event::Ended { leg, cause, status, q850: Some(q850) }
 }
 
 pub(super) fn is_method(message: &Message, method: &Method) -> bool {

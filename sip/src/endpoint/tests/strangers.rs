@@ -177,7 +177,7 @@ fn what_no_request_may_have_is_refused_by_its_code() {
     let plain = lab.ask("INVITE").sdp().text();
     let with = |line: &str| plain.replace("Contact:", &format!("{line}\r\nContact:"));
     let table = [
-        (with("Require: 100rel"), 420),
+        (with("Require: precondition"), 420),
         (with("Proxy-Require: nothing-known"), 420),
         (with("Content-Encoding: gzip"), 415),
         (plain.replace("application/sdp", "text/plain"), 415),
