@@ -402,6 +402,7 @@ fn directory(setting: &Setting) -> Directory {
         algorithms: vec![vec![Algorithm::Md5]],
         users: Arc::new(users.collect()),
         trunks: trunks.collect(),
+        answers_strangers: false,
         public_address: None,
         local_networks: vec!["127.0.0.0/8".parse().unwrap_or_else(|text| panic!("{text}"))],
     }

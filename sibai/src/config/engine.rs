@@ -44,6 +44,8 @@ pub struct Sip {
     pub public_address: Option<IpAddr>,
     /// Peers to which the own address is told.
     pub local_networks: Vec<Cidr>,
+    /// Whether OPTIONS of somebody who is neither trunk nor registered phone is answered.
+    pub answer_unknown_options: bool,
 }
 
 /// A SIP listener.
@@ -182,7 +184,8 @@ impl Reader<'_, '_> {
             }
         };
         let local_networks = self.each(view, "local_networks", "a network such as 10.0.0.0/8");
-        Some(Sip { listen, digest, public_address, local_networks })
+        let answer_unknown_options = view.truth("answer_unknown_options")?;
+        Some(Sip { listen, digest, public_address, local_networks, answer_unknown_options })
     }
 
     fn listen(&mut self, node: &Node, usual: &[Algorithm]) -> Option<Listen> {

@@ -71,6 +71,12 @@ pub(super) static SIP: Struct = map(
             Need::Default("[\"127.0.0.0/8\", \"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\"]"),
             "Networks whose peers see the own address.",
         ),
+        field(
+            "answer_unknown_options",
+            Kind::Bool,
+            Need::Default("false"),
+            "Whether OPTIONS of somebody who is neither trunk nor registered phone is answered.",
+        ),
     ],
     &["realm", "tls"],
 );

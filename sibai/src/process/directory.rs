@@ -32,6 +32,7 @@ pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<
         algorithms: engine.sip.listen.iter().map(|listener| listener.digest.clone()).collect(),
         users: Arc::new(users),
         trunks: trunks.collect(),
+        answers_strangers: engine.sip.answer_unknown_options,
         public_address: engine.sip.public_address,
         local_networks: engine.sip.local_networks.clone(),
     }

@@ -1,6 +1,6 @@
-//! An INVITE outside any dialog: whose it is, whether it may, and the leg that it makes.
+//! An INVITE outside any dialog, of somebody who may: the leg that it makes.
 
-use base::{LegId, Name, Now};
+use base::{LegId, Now};
 
 use super::Endpoint;
 use super::wire;
@@ -17,14 +17,13 @@ use crate::seam::{Event, Flow, Incoming, Peer};
 use crate::transaction::{self, Key};
 
 impl Endpoint {
-    pub(super) fn invite(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
+    pub(super) fn invite(&mut self, now: Now, key: &Key, flow: Flow, request: &Message, party: Party) {
         if self.is_draining {
             return self.overloaded(flow, request, "draining");
         }
         if self.wire.load() >= self.wire.limits.transactions || self.legs.len() >= self.wire.limits.legs {
             return self.overloaded(flow, request, "overload");
         }
-        let Some(party) = self.caller(now, flow, request) else { return };
         let merge = transaction::merge_key(request);
         if merge.as_ref().is_some_and(|merge| self.wire.is_merged(merge, key)) {
             return self.refuse_stateless(flow, request, 482, "merged");
@@ -59,30 +58,6 @@ impl Endpoint {
         let stage = Stage::Arriving(Box::new(arriving));
         self.legs.put(Leg { id, party, index, invite: Some(key.clone()), stage });
         self.wire.tell(Event::Arrived(Box::new(incoming)));
-    }
-
-    /// Who calls: a trunk by its address, a user by the password. `None`: it was answered.
-    ///
-    /// An address and port that holds a registration is the seat's; everything else on a trunk's address is
-    /// the trunk.
-    pub(super) fn caller(&mut self, now: Now, flow: Flow, request: &Message) -> Option<Party> {
-        if !self.registrar.holds(&flow)
-            && let Some(trunk) = self.trunk_at(&flow)
-        {
-            return Some(Party::Trunk(trunk));
-        }
-        let user = self.prove(now, flow, request)?;
-        let from = request.from().ok().and_then(|from| from.uri.user().map(std::borrow::Cow::into_owned));
-        if from.as_deref() != Some(user.as_str()) {
-            self.refuse_stateless(flow, request, 403, "forbidden");
-            return None;
-        }
-        Some(Party::User(user))
-    }
-
-    fn trunk_at(&self, flow: &Flow) -> Option<Name> {
-        let covers = |trunk: &&crate::seam::Trunk| trunk.sources.iter().any(|s| s.covers(flow.remote));
-        self.wire.directory.trunks.iter().find(covers).map(|trunk| trunk.name.clone())
     }
 
     /// The INVITE as the control sees it.

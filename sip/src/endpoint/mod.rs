@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!  Received ─▶ transactions ─▶ in a dialog ─▶ leg's stage ─┐
-//!                    │      └▶ outside: INVITE, REGISTER, OPTIONS, refusals without memory
+//!                    │      └▶ outside: the gate, then INVITE, REGISTER, OPTIONS, refusals without memory
 //!  Command ──────────┼────────────────────▶ leg's stage ──┤
 //!  expire ───────────┴──▶ legs, bindings, probes ─────────┴─▶ Send, Event
 //! ```
 
 mod arrive;
 mod command;
+mod gate;
 pub(crate) mod login;
 mod probe;
 mod receive;

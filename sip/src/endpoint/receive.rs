@@ -3,6 +3,7 @@
 use base::Now;
 
 use super::Endpoint;
+use super::gate::Asker;
 use super::subscribe::explained;
 use super::wire::{self, ACCEPT, ALLOW, SUPPORTED};
 use crate::dialog::cause;
@@ -26,10 +27,6 @@ impl Endpoint {
             Method::Cancel => return self.cancel(now, &key, flow, request),
             _ => {}
         }
-        if let Some(status) = unacceptable(request) {
-            self.refuse_stateless(flow, request, status, "unacceptable");
-            return;
-        }
         if request.to_tag().is_some() {
             self.within(now, &key, flow, request);
         } else {
@@ -39,46 +36,53 @@ impl Endpoint {
 
     /// A request outside any dialog.
     fn outside(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
-        match request.method() {
-            Method::Invite => self.invite(now, key, flow, request),
-            Method::Register => self.register(now, key, flow, request),
-            Method::Options if self.is_draining => self.overloaded(flow, request, "draining"),
+        let Some(asker) = self.ask_who(now, flow, request) else { return };
+        if let Some(status) = unacceptable(request) {
+            return self.refuse_stateless(flow, request, status, "unacceptable");
+        }
+        match (request.method(), asker) {
+            (Method::Invite, asker) => {
+                let Some(party) = asker.party() else { return };
+                self.invite(now, key, flow, request, party);
+            }
+            (Method::Register, Asker::User(user)) => self.register(now, key, flow, request, user),
+            (Method::Options, _) if self.is_draining => self.overloaded(flow, request, "draining"),
             // A question changes nothing, so that it needs no transaction (section 8.2.7).
-            Method::Options => {
+            (Method::Options, _) => {
                 let tag = self.wire.stateless_tag(request);
                 let answer = capabilities(wire::reply(request, flow, 200, &tag)).finish();
                 self.wire.send(flow, answer.as_bytes().clone());
             }
-            Method::Bye | Method::Info | Method::Update | Method::Prack => {
+            (Method::Bye | Method::Info | Method::Update | Method::Prack, _) => {
                 self.refuse_stateless(flow, request, 481, "no dialog");
             }
-            Method::Subscribe => {
-                let Some(party) = self.caller(now, flow, request) else { return };
-                match party {
-                    Party::User(user) => self.subscribe(now, key, flow, request, user),
-                    Party::Trunk(_) => self.refuse_stateless(flow, request, 403, "method"),
-                }
-            }
-            Method::Refer | Method::Publish | Method::Message | Method::Notify => {
+            (Method::Subscribe, Asker::User(user)) => self.subscribe(now, key, flow, request, user),
+            (Method::Subscribe, _) => self.refuse_stateless(flow, request, 403, "method"),
+            (Method::Refer | Method::Publish | Method::Message | Method::Notify, _) => {
                 self.refuse_stateless(flow, request, 405, "method");
             }
-            Method::Other(_) => self.refuse_stateless(flow, request, 501, "method"),
-            // Both were answered before.
-            Method::Ack | Method::Cancel => {}
+            (Method::Other(_), _) => self.refuse_stateless(flow, request, 501, "method"),
+            // The gate lets a REGISTER in with its user only; the others were answered before.
+            (Method::Register | Method::Ack | Method::Cancel, _) => {}
         }
     }
 
     /// A request with a To tag: both tags must be a dialog's, and the source its peer's.
     fn within(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
         let Some(leg) = self.find_dialog(request) else {
-            if let Some(id) = self.find_subscription(request) {
-                return self.within_subscription(now, key, flow, id, request);
+            let Some(id) = self.find_subscription(request) else {
+                return self.dialog_is_gone(now, flow, request);
+            };
+            if let Some(status) = unacceptable(request) {
+                return self.refuse_stateless(flow, request, status, "unacceptable");
             }
-            self.refuse_stateless(flow, request, 481, "no dialog");
-            return;
+            return self.within_subscription(now, key, flow, id, request);
         };
         if !self.may_speak(now, leg, flow, request) {
             return;
+        }
+        if let Some(status) = unacceptable(request) {
+            return self.refuse_stateless(flow, request, status, "unacceptable");
         }
         let refer = (*request.method() == Method::Refer).then(|| self.judge_refer(leg, request));
         if let Some(Err(status)) = refer {
@@ -93,6 +97,15 @@ impl Endpoint {
             Stage::Lingering(lingering) => lingering.within(step, asked),
             Stage::Placing(placing) => Some(placing.within(step, asked)),
         });
+    }
+
+    /// 481 (section 12.2.2). An INVITE is told so only when its sender is known: with a To tag made up, a
+    /// scanner must not hear more than without.
+    fn dialog_is_gone(&mut self, now: Now, flow: Flow, request: &Message) {
+        if *request.method() == Method::Invite && self.ask_who(now, flow, request).is_none() {
+            return;
+        }
+        self.refuse_stateless(flow, request, 481, "no dialog");
     }
 
     /// The leg whose dialog has both tags of this request.

@@ -13,8 +13,8 @@ use crate::seam::Flow;
 use crate::transaction::{self, Key};
 
 impl Endpoint {
-    pub(super) fn register(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
-        let Some(user) = self.prove(now, flow, request) else { return };
+    /// A REGISTER of a user who proved the password.
+    pub(super) fn register(&mut self, now: Now, key: &Key, flow: Flow, request: &Message, user: Name) {
         let owner = request.to().ok().and_then(|to| to.uri.user().map(|user| Name::from(user.as_ref())));
         if owner.as_ref() != Some(&user) {
             self.refuse_stateless(flow, request, 403, "forbidden");

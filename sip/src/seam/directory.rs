@@ -21,6 +21,8 @@ pub struct Directory {
     pub users: Arc<std::collections::HashMap<Name, User>>,
     /// Trunks in the order of the file.
     pub trunks: Vec<Trunk>,
+    /// Whether OPTIONS of somebody who is neither trunk nor registered phone is answered, or met with silence.
+    pub answers_strangers: bool,
     /// Told to peers outside `local_networks` in place of the local address.
     pub public_address: Option<IpAddr>,
     /// Peers to which the local address is told.

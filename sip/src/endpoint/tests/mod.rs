@@ -75,6 +75,7 @@ pub(super) fn directory() -> Directory {
             host: "carrier.test".to_owned(),
             credentials: Some(("account".to_owned(), "trunk secret".to_owned())),
         }],
+        answers_strangers: false,
         public_address: None,
         local_networks: Vec::new(),
     }

@@ -203,28 +203,98 @@ fn what_no_request_may_have_is_refused_by_its_code() {
     assert_eq!(lab.endpoint.wire.held(), 0);
 }
 
+/// Methods outside a dialog, and what somebody who may ask gets: a 100 is the start of a call.
+const METHODS: [(&str, &str); 13] = [
+    ("OPTIONS", "200"),
+    ("INVITE", "100"),
+    ("BYE", "481"),
+    ("INFO", "481"),
+    ("UPDATE", "481"),
+    ("PRACK", "481"),
+    ("MESSAGE", "405"),
+    ("REFER", "405"),
+    ("SUBSCRIBE", "489"),
+    ("PUBLISH", "405"),
+    ("NOTIFY", "405"),
+    ("FROBNICATE", "501"),
+    ("invite", "501"),
+];
+
 #[test]
-fn outside_a_dialog_each_method_has_its_answer() {
+fn a_trunk_hears_of_each_method_what_it_deserves() {
     let mut lab = Lab::new();
-    let table = [
-        ("OPTIONS", "200"),
-        ("BYE", "481"),
-        ("INFO", "481"),
-        ("UPDATE", "481"),
-        ("PRACK", "481"),
-        ("MESSAGE", "405"),
-        ("REFER", "405"),
-        ("SUBSCRIBE", "401"),
-        ("PUBLISH", "405"),
-        ("NOTIFY", "405"),
-        ("FROBNICATE", "501"),
-    ];
-    for (method, status) in table {
+    for (method, status) in METHODS.into_iter().filter(|(method, _)| *method != "INVITE") {
+        // Watching is for seats.
+        let status = if method == "SUBSCRIBE" { "403" } else { status };
         let ask = lab.ask(method);
-        lab.receive(udp(STRANGER), &ask.text());
+        lab.receive(udp(CARRIER), &ask.text());
         assert_eq!(lab.wrote(), [status], "{method}");
     }
+    let ask = lab.ask("REGISTER");
+    lab.receive(udp(CARRIER), &ask.text());
+    assert_eq!(lab.wrote(), ["401"], "nobody registers by address");
     assert_eq!(lab.endpoint.wire.held(), 0, "none of them costs memory");
+}
+
+#[test]
+fn a_stranger_is_challenged_whatever_the_method_and_hears_of_it_only_as_a_user() {
+    for (method, deserved) in METHODS.into_iter().filter(|(method, _)| *method != "OPTIONS") {
+        let mut lab = Lab::new();
+        for line in ["Require: nothing-known", "Content-Encoding: gzip", "Event: presence", "X-From: 801"] {
+            let mut ask = lab.ask(method).with(line);
+            ask.from = "<sip:801@sibai.test>;tag=f".to_owned();
+            lab.receive(udp(STRANGER), &ask.text());
+            let challenged = lab.sent().pop().unwrap();
+            assert_eq!(challenged.status(), Some(401), "{method} {line}");
+            assert!(challenged.header(Header::Allow).is_none(), "what we can is nobody's business");
+        }
+        assert_eq!(lab.endpoint.wire.held(), 0, "{method} costs memory");
+        let mut ask = lab.ask(method).sdp();
+        ask.from = "<sip:801@sibai.test>;tag=f".to_owned();
+        let answer = lab.prove(udp(PHONE), ask);
+        assert_eq!(brief(&answer), deserved, "{method}");
+        let mut posing = lab.ask(method).sdp();
+        posing.from = "<sip:802@sibai.test>;tag=f".to_owned();
+        lab.receive(udp(PHONE), &posing.text());
+        let challenged = lab.sent().pop().unwrap();
+        posing.from = "<sip:801@sibai.test>;tag=f".to_owned();
+        let mut again = lab.authorized(posing, &challenged, "secret", 1);
+        again.from = "<sip:802@sibai.test>;tag=f".to_owned();
+        lab.receive(udp(PHONE), &again.text());
+        assert_eq!(lab.wrote(), ["403"], "{method} as somebody else");
+    }
+}
+
+#[test]
+fn options_of_a_stranger_is_met_with_silence_unless_the_operator_wants_otherwise() {
+    let mut lab = Lab::new();
+    let ask = lab.ask("OPTIONS");
+    lab.receive(udp(STRANGER), &ask.text());
+    assert!(lab.sent.is_empty());
+    assert!(matches!(lab.told()[..], [Event::Refused { status: 0, why: "stranger", .. }]));
+    lab.register_phone();
+    lab.sent.clear();
+    let ask = lab.ask("OPTIONS");
+    lab.receive(udp(PHONE), &ask.text());
+    assert_eq!(lab.wrote(), ["200"], "a registered phone may ask");
+    let mut lab = Lab::with(Directory { answers_strangers: true, ..directory() });
+    let ask = lab.ask("OPTIONS");
+    lab.receive(udp(STRANGER), &ask.text());
+    let answer = lab.sent().pop().unwrap();
+    assert_eq!(answer.status(), Some(200));
+    let server = answer.header(Header::Server).unwrap().text().into_owned();
+    assert!(!server.contains(|c: char| c.is_ascii_digit()), "{server} tells a version");
+}
+
+#[test]
+fn an_invite_with_a_tag_made_up_hears_no_more_than_one_without() {
+    let mut lab = Lab::new();
+    let ask = from_user(&mut lab, "801").tagged("madeup");
+    lab.receive(udp(STRANGER), &ask.text());
+    assert_eq!(lab.wrote(), ["401"]);
+    let ask = lab.ask("INVITE").sdp().tagged("madeup");
+    lab.receive(udp(CARRIER), &ask.text());
+    assert_eq!(lab.wrote(), ["481"], "a trunk is told that the dialog is gone");
 }
 
 #[test]

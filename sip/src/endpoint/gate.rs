@@ -1,0 +1,81 @@
+//! The gate: who asks, and may it ask this? Every request outside a dialog passes here before anything else of
+//! it is judged (RFC 3261 section 8.2: authentication is the first step).
+
+use base::{Name, Now};
+
+use super::Endpoint;
+use crate::dialog::leg::Party;
+use crate::message::Message;
+use crate::message::method::Method;
+use crate::seam::{Flow, Trunk};
+
+/// Who asks something outside any dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A trunk, by its address.
+    Trunk(Name),
+    /// A user who proved the password.
+    User(Name),
+    /// Somebody who asks no more than what we can.
+    Anyone,
+}
+
+impl Asker {
+    /// Who would be at the other end of a call.
+    pub(super) fn party(self) -> Option<Party> {
+        match self {
+            Self::Trunk(name) => Some(Party::Trunk(name)),
+            Self::User(name) => Some(Party::User(name)),
+            Self::Anyone => None,
+        }
+    }
+}
+
+impl Endpoint {
+    /// Who asks, when that one may ask this; `None`: it was answered, or is met with silence.
+    ///
+    /// | source | REGISTER | OPTIONS | anything else |
+    /// |---|---|---|---|
+    /// | a trunk's address | proves a password | may | may |
+    /// | an address and port that hold a registration | proves a password | may | proves a password |
+    /// | any other | proves a password | by `answers_strangers` | proves a password |
+    ///
+    /// May means that the method then gets what it deserves, which can be a refusal. Who is not known hears
+    /// 401, 403 or nothing, whatever the method: that tells a scanner neither what is here nor what we can.
+    pub(super) fn ask_who(&mut self, now: Now, flow: Flow, request: &Message) -> Option<Asker> {
+        let is_phone = self.registrar.holds(&flow);
+        let trunk = if is_phone { None } else { self.trunk_at(&flow) };
+        match (request.method(), trunk) {
+            (Method::Register, _) => self.prove(now, flow, request).map(Asker::User),
+            (_, Some(trunk)) => Some(Asker::Trunk(trunk)),
+            (Method::Options, None) if is_phone || self.wire.directory.answers_strangers => {
+                Some(Asker::Anyone)
+            }
+            (Method::Options, None) => {
+                self.refused(flow.remote, "OPTIONS", 0, "stranger");
+                None
+            }
+            (_, None) => self.user_of_from(now, flow, request).map(Asker::User),
+        }
+    }
+
+    /// The user who proved the password, and does not pose as another in From.
+    fn user_of_from(&mut self, now: Now, flow: Flow, request: &Message) -> Option<Name> {
+        let user = self.prove(now, flow, request)?;
+        let from = request.from().ok().and_then(|from| from.uri.user().map(std::borrow::Cow::into_owned));
+        if from.as_deref() != Some(user.as_str()) {
+            self.refuse_stateless(flow, request, 403, "forbidden");
+            return None;
+        }
+        Some(user)
+    }
+
+    /// The trunk to which an address belongs.
+    ///
+    /// An address and port that holds a registration is the seat's; everything else on a trunk's address is
+    /// the trunk.
+    fn trunk_at(&self, flow: &Flow) -> Option<Name> {
+        let covers = |trunk: &&Trunk| trunk.sources.iter().any(|source| source.covers(flow.remote));
+        self.wire.directory.trunks.iter().find(covers).map(|trunk| trunk.name.clone())
+    }
+}
