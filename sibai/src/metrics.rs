@@ -23,6 +23,12 @@ pub struct Metrics {
     pub sip_retransmits: Counter,
     /// SIP messages that were refused before they became a leg: overload, authentication, malformed.
     pub sip_refused: Counter,
+    /// Sources that were banned for guessing passwords.
+    pub sip_bans: Counter,
+    /// Accounts whose password was guessed from many sources.
+    pub sip_guessed: Counter,
+    /// Sources that are banned.
+    pub sip_banned: Gauge,
     /// SIP messages that the network or a full queue did not take.
     pub sip_unsent: Counter,
     /// SIP messages dropped because the control thread was behind.
@@ -109,22 +115,25 @@ impl Metrics {
         text
     }
 
-    fn gauges(&self) -> [(&'static str, &'static str, &Gauge); 6] {
+    fn gauges(&self) -> [(&'static str, &'static str, &Gauge); 7] {
         [
             ("pbx_calls_active", "Calls that are up.", &self.calls_active),
             ("pbx_registrations", "Contacts that are registered.", &self.registrations),
             ("pbx_sip_transactions", "SIP transactions that live.", &self.sip_transactions),
+            ("pbx_sip_banned", "Sources that are banned.", &self.sip_banned),
             ("pbx_queue_waiting", "Callers that wait in queues.", &self.queue_waiting),
             ("pbx_recordings_active", "Recordings that run.", &self.recordings_active),
             ("pbx_store_queue_length", "Entries that wait for the database.", &self.store_waiting),
         ]
     }
 
-    fn counters(&self) -> [(&'static str, &'static str, &Counter); 16] {
+    fn counters(&self) -> [(&'static str, &'static str, &Counter); 18] {
         [
             ("pbx_sip_messages_total", "SIP messages that came.", &self.sip_received),
             ("pbx_sip_transactions_retransmits_total", "SIP messages sent again.", &self.sip_retransmits),
             ("pbx_sip_refused_total", "SIP messages refused before they became a leg.", &self.sip_refused),
+            ("pbx_sip_bans_total", "Sources banned for guessing passwords.", &self.sip_bans),
+            ("pbx_sip_guessed_accounts_total", "Accounts guessed from many sources.", &self.sip_guessed),
             ("pbx_sip_unsent_total", "SIP messages that could not be sent.", &self.sip_unsent),
             ("pbx_sip_dropped_total", "SIP messages dropped: control was behind.", &self.sip_dropped),
             ("pbx_rtp_packets_unsent_total", "RTP packets that could not be sent.", &self.rtp_unsent),

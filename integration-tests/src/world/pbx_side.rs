@@ -51,6 +51,7 @@ pub struct PbxSide {
     told: Vec<(Mono, CallId, pbx::seam::Told)>,
     takes: BTreeMap<RecordingId, Take>,
     faults: Vec<String>,
+    banned: Vec<sip::seam::Ban>,
     /// SIP messages that the node wrote, for judges that want to read them all.
     written: u64,
     /// Words of the media workers on their way to the node.
@@ -97,6 +98,7 @@ impl PbxSide {
             told: Vec::new(),
             takes: BTreeMap::new(),
             faults: Vec::new(),
+            banned: Vec::new(),
             written: 0,
             hops: Hops { longest: setting.hop, last: Mono::ZERO, under_way: VecDeque::new() },
             shadow: None,
@@ -135,6 +137,11 @@ impl PbxSide {
     /// What must never happen and did.
     pub fn faults(&self) -> &[String] {
         &self.faults
+    }
+
+    /// Sources that were banned.
+    pub fn banned(&self) -> &[sip::seam::Ban] {
+        &self.banned
     }
 
     /// Media legs that are open.
@@ -307,7 +314,13 @@ impl PbxSide {
             Output::Standing(record) => {
                 self.standing.insert(record.call, *record);
             }
-            Output::Refused { .. } | Output::TrunkUp { .. } | Output::Registered { .. } => {}
+            Output::Banned(ban) => self.banned.push(ban),
+            Output::Refused { .. }
+            | Output::Unbanned { .. }
+            | Output::Guessed { .. }
+            | Output::Known { .. }
+            | Output::TrunkUp { .. }
+            | Output::Registered { .. } => {}
         }
     }
 

@@ -88,7 +88,7 @@ fn a_wrong_password_never_registers_and_soon_gets_no_answer() -> Result<()> {
     let run = guess(1).start()?.finish(PATIENCE);
     assert!(run.is_err(), "forty wrong passwords were all answered: nobody throttles");
     assert_eq!(sibai.metric("pbx_registrations")?.to_bits(), 0.0_f64.to_bits());
-    assert!(sibai.log().contains("throttled"), "the log does not say that it throttles");
+    assert!(sibai.log().contains("banned: too many wrong passwords"), "the log does not say that it bans");
     Ok(())
 }
 

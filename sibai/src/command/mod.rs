@@ -1,11 +1,13 @@
 //! The command line: what a person types, and the one sentence that says why it did not work.
 
+mod ban;
 mod check;
 mod seat;
 mod serve;
 mod token;
 
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -42,6 +44,9 @@ enum Task {
     /// Seats.
     #[command(subcommand)]
     Seat(SeatTask),
+    /// Sources that are banned for guessing passwords.
+    #[command(subcommand)]
+    Ban(BanTask),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -123,6 +128,23 @@ enum SeatTask {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum BanTask {
+    /// Every source that is banned, until when, and the how-manieth time.
+    List {
+        #[command(flatten)]
+        places: Places,
+    },
+    /// Lets a source in again; a running server takes it within seconds.
+    Lift {
+        /// Its address.
+        #[arg(value_name = "ADDRESS")]
+        source: IpAddr,
+        #[command(flatten)]
+        places: Places,
+    },
+}
+
 /// Does what was asked; 0 done, 1 faults or failure, 2 wrong usage (clap's own).
 pub fn run(arguments: Arguments) -> ExitCode {
     let Arguments { task, serve, log } = arguments;
@@ -140,6 +162,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Task::Token(TokenTask::New { places, name, scopes, lines }) => {
             token::new(places.config, &places.data, &name, &scopes, &lines)
         }
+        Task::Ban(BanTask::List { places }) => ban::list(places.config, &places.data),
+        Task::Ban(BanTask::Lift { source, places }) => ban::lift(places.config, &places.data, source),
         Task::Seat(SeatTask::Password { seat, places }) => seat::password(places.config, &places.data, &seat),
     };
     match done {
@@ -169,4 +193,5 @@ const EXAMPLES: &str = "Examples:
   sibai                               serve ./configs (or the built-in example), data in ./data
   sibai check configs                 every fault with file:line:column
   sibai seat password li_na           a new password for a seat
+  sibai ban lift 203.0.113.7          let a phone in again that guessed too often
   sibai token new --name crm --may read_recordings --line huaning";

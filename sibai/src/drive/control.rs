@@ -1,6 +1,5 @@
 //! The control thread: one loop round one node. Drain what it wants, fire what is due, then wait.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -70,26 +69,6 @@ pub struct Control {
     pub news: Box<dyn FnMut(News) + Send>,
     /// Gauges and counters.
     pub metrics: Arc<Metrics>,
-    /// Sources that guess passwords.
-    pub guessing: Guessing,
-}
-
-/// Sources that were throttled for guessing passwords: each is told in the log once in a while, so that an
-/// attack is seen and does not fill the disk.
-#[derive(Debug, Default)]
-pub struct Guessing(HashMap<IpAddr, Mono>);
-
-impl Guessing {
-    fn note(&mut self, now: Mono, source: IpAddr, why: &str) {
-        if why != THROTTLED || self.0.get(&source).is_some_and(|told| now.since(*told) < TELL_AGAIN) {
-            return;
-        }
-        if self.0.len() >= MOST_SOURCES {
-            self.0.clear();
-        }
-        self.0.insert(source, now);
-        tracing::warn!(%source, "throttled: too many wrong passwords");
-    }
 }
 
 /// What the rest of the process wants to know.
@@ -105,6 +84,13 @@ pub enum News {
         call: base::CallId,
         /// What.
         what: pbx::seam::Told,
+    },
+    /// A source is banned.
+    Banned(sip::seam::Ban),
+    /// A ban is over or was lifted.
+    Unbanned {
+        /// The address as it stood in the ban.
+        source: IpAddr,
     },
     /// A user's number of contacts changed.
     Registered {
@@ -149,6 +135,7 @@ impl Control {
     fn gauge(&self) {
         self.metrics.sip_transactions.set(self.node.sip().transactions() as i64);
         self.metrics.registrations.set(self.node.sip().bindings() as i64);
+        self.metrics.sip_banned.set(self.node.sip().bans() as i64);
         self.metrics.queue_waiting.set(self.node.brain().waiting() as i64);
     }
 
@@ -202,9 +189,23 @@ impl Control {
                 }
                 Output::Refused { source, method, status, why } => {
                     self.metrics.sip_refused.add(1);
-                    self.guessing.note(self.clock.now().mono, source.ip(), why);
                     tracing::debug!(%source, method, status, why, "refused");
                 }
+                Output::Banned(ban) => {
+                    self.metrics.sip_bans.add(1);
+                    let (source, minutes) = (ban.source, ban.length.as_secs() / 60);
+                    tracing::warn!(%source, minutes, offences = ban.offences, "banned: too many wrong passwords");
+                    (self.news)(News::Banned(ban));
+                }
+                Output::Unbanned { source } => {
+                    tracing::info!(%source, "no longer banned");
+                    (self.news)(News::Unbanned { source });
+                }
+                Output::Guessed { user, failures } => {
+                    self.metrics.sip_guessed.add(1);
+                    tracing::warn!(%user, failures, "a seat's password is being guessed; proofs from elsewhere wait");
+                }
+                Output::Known { .. } => {}
                 Output::TrunkUp { trunk, up } => tracing::warn!(%trunk, up, "trunk"),
                 Output::Registered { user, contacts } => {
                     tracing::info!(%user, contacts, "registered");
@@ -238,12 +239,3 @@ const BATCH: usize = 64;
 
 /// With nothing due the thread still looks round this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-
-/// The endpoint's word for a source that has failed too often.
-const THROTTLED: &str = "throttled";
-
-/// An attack of an hour is six lines of log.
-const TELL_AGAIN: Duration = Duration::from_mins(10);
-
-/// Sources remembered; an attack from more of them is told more often.
-const MOST_SOURCES: usize = 1_000;

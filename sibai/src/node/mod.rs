@@ -127,6 +127,29 @@ pub enum Output {
         /// One word.
         why: &'static str,
     },
+    /// A source guessed passwords and is met with silence: it stays so over a restart.
+    Banned(sip_seam::Ban),
+    /// A ban is over or was lifted.
+    Unbanned {
+        /// The address as it stood in the ban.
+        source: IpAddr,
+    },
+    /// A user's password is being guessed from many sources.
+    Guessed {
+        /// The user.
+        user: base::Name,
+        /// Wrong proofs until now.
+        failures: u32,
+    },
+    /// An address and port began or ceased to hold a registration.
+    Known {
+        /// The transport.
+        transport: sip_seam::Transport,
+        /// The address and port.
+        source: SocketAddr,
+        /// Began or ceased.
+        known: bool,
+    },
     /// A trunk began or ceased to answer.
     TrunkUp {
         /// Its name.

@@ -45,6 +45,12 @@ impl Node {
                 self.out.push_back(Output::TrunkUp { trunk: trunk.clone(), up });
                 self.think(now, None, pbx::Input::TrunkUp { trunk, up });
             }
+            Event::Banned(ban) => self.out.push_back(Output::Banned(ban)),
+            Event::Unbanned { source } => self.out.push_back(Output::Unbanned { source }),
+            Event::Guessed { user, failures } => self.out.push_back(Output::Guessed { user, failures }),
+            Event::Known { transport, source, known } => {
+                self.out.push_back(Output::Known { transport, source, known });
+            }
             Event::Refused { source, method, status, why } => {
                 self.out.push_back(Output::Refused { source, method, status, why });
             }

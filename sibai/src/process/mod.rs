@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use base::{Cause, Entropy};
+use base::{Cause, Entropy, Machine};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use media::Prompts;
@@ -27,7 +27,7 @@ use tokio::sync::watch;
 
 use crate::config::{Engine, Loaded};
 use crate::drive::clock::Clock;
-use crate::drive::control::{self, Control, Guessing, News};
+use crate::drive::control::{self, Control, News};
 use crate::drive::net::{Bound, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
@@ -260,7 +260,6 @@ impl Parts {
             recorder,
             news: news::desk(journal, tell, Arc::clone(&metrics), self.clock),
             metrics: Arc::clone(&metrics),
-            guessing: Guessing::default(),
         };
         let control_thread = spawn("control", move || thread.run(&control_inbox))?;
         let ready = Arc::new(AtomicBool::new(true));
@@ -357,14 +356,18 @@ impl Parts {
 
     fn node(&self, listeners: &[Listener], workers: usize, entropy: Entropy) -> anyhow::Result<Node> {
         let users = self.runtime.block_on(self.store.users(&Extension::all(&self.plan.extensions)))?;
-        Ok(Node::new(Setup {
+        let bans = self.runtime.block_on(self.store.bans())?;
+        let mut node = Node::new(Setup {
             directory: directory::directory(&self.engine, listeners, users),
             limits: sip::seam::Limits::default(),
             plan: Arc::clone(&self.plan),
             codecs: self.engine.rtp.codecs.clone(),
             workers,
             entropy,
-        }))
+        });
+        let restore = sip::seam::Input::Command(sip::seam::Command::Ban(bans));
+        node.handle(self.clock.now(), node::Input::Sip(restore));
+        Ok(node)
     }
 }
 

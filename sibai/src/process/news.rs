@@ -34,6 +34,12 @@ pub(super) fn desk(
             News::Standing(record) => {
                 journal.note(Entry::CallOpened { call: Box::new(rows::open_call(record)), at: clock.wall() });
             }
+            News::Banned(ban) => {
+                journal.note(Entry::Banned(ban.clone()));
+            }
+            News::Unbanned { source } => {
+                journal.note(Entry::Unbanned(*source));
+            }
             News::Told { .. } | News::Registered { .. } => {}
         }
         metrics.calls_active.set(calls.len() as i64);

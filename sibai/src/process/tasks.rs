@@ -87,6 +87,7 @@ impl Background {
         let this = Arc::new(self);
         runtime.spawn(Arc::clone(&this).sweep());
         runtime.spawn(Arc::clone(&this).tend());
+        runtime.spawn(Arc::clone(&this).lift_bans());
         runtime.spawn(this.refresh_passwords());
         Ok(())
     }
@@ -125,6 +126,21 @@ impl Background {
         }
         for (recording, why) in &report.failed {
             tracing::error!(%recording, why, "could not be deleted; tried again");
+        }
+    }
+
+    /// `sibai ban lift` writes to the database; the endpoint learns of it here.
+    async fn lift_bans(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK_FOR_PASSWORDS).await;
+            // A database that is away is said elsewhere.
+            let Ok(lifted) = self.store.lifted_bans().await else { continue };
+            for source in lifted {
+                let command = sip::seam::Command::Lift(source);
+                let input = control::Input::Node(node::Input::Sip(sip::seam::Input::Command(command)));
+                let control = self.control.clone();
+                let _ = tokio::task::spawn_blocking(move || control.send(input)).await;
+            }
         }
     }
 

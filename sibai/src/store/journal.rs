@@ -2,6 +2,7 @@
 //! writes. A call never waits for the database; a database that is away finds everything when it is back
 //! (reliability.md F5, F7).
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{RecordingId, Timestamp};
@@ -10,6 +11,7 @@ use recordings::catalog::{self, StoreError};
 use recordings::retention::Verdict;
 use recordings::seal::Sealed;
 use recordings::{Consent, Facts};
+use sip::seam::Ban;
 use sqlx::AnyConnection;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{error, warn};
 
-use super::Store;
+use super::{Store, bans};
 
 /// One thing to be written; written in the order in which it was noted, each at most once.
 #[derive(Clone, Debug)]
@@ -66,6 +68,10 @@ pub enum Entry {
         /// Why.
         why: String,
     },
+    /// A source is banned.
+    Banned(Ban),
+    /// Its ban is over.
+    Unbanned(IpAddr),
 }
 
 /// The queue's open end. Cheap to clone; the writer ends when the last one is dropped.
@@ -268,6 +274,8 @@ async fn write(conn: &mut AnyConnection, node: &str, entry: &Entry) -> Result<()
         Entry::RecordingSaved { id, sealed, verdict } => catalog::saved(conn, *id, sealed, verdict).await?,
         Entry::RecordingPartial { id, reason } => catalog::partial(conn, *id, reason).await?,
         Entry::RecordingAbsent { id, why } => catalog::absent(conn, *id, why).await?,
+        Entry::Banned(ban) => bans::note(conn, node, ban).await?,
+        Entry::Unbanned(source) => bans::forget(conn, node, *source).await?,
     }
     Ok(())
 }
@@ -353,6 +361,8 @@ fn name(entry: &Entry) -> String {
         Entry::RecordingSaved { id, .. } => format!("recording {id} saved"),
         Entry::RecordingPartial { id, .. } => format!("recording {id} partial"),
         Entry::RecordingAbsent { id, .. } => format!("recording {id} absent"),
+        Entry::Banned(ban) => format!("{} banned", ban.source),
+        Entry::Unbanned(source) => format!("{source} no longer banned"),
     }
 }
 

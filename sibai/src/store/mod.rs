@@ -12,6 +12,7 @@ use history::CallRow;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool};
 
+pub mod bans;
 pub mod journal;
 pub mod rows;
 mod schema;

@@ -29,7 +29,9 @@ pub(crate) async fn migrate(conn: &mut AnyConnection) -> Result<()> {
 }
 
 /// One entry per version; a released entry is never changed.
-const STEPS: &[&[&str]] = &[&[
+const STEPS: &[&[&str]] = &[FIRST, BANS];
+
+const FIRST: &[&str] = &[
     "CREATE TABLE seat_secrets (
         user_name TEXT NOT NULL,
         algorithm TEXT NOT NULL,
@@ -53,4 +55,14 @@ const STEPS: &[&[&str]] = &[&[
         call TEXT NOT NULL,
         created_at BIGINT NOT NULL,
         PRIMARY KEY (token, key))",
-]];
+];
+
+/// Times in microseconds since 1970, lengths in milliseconds; `lifted` is 1 once somebody lifted it.
+const BANS: &[&str] = &["CREATE TABLE bans (
+        node TEXT NOT NULL,
+        source TEXT NOT NULL,
+        until_us BIGINT NOT NULL,
+        length_ms BIGINT NOT NULL,
+        offences BIGINT NOT NULL,
+        lifted BIGINT NOT NULL,
+        PRIMARY KEY (node, source))"];

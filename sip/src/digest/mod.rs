@@ -61,6 +61,8 @@ impl fmt::Display for Algorithm {
 }
 
 fn hash_with<D: Digest>(parts: &[&str]) -> String {
+    #[cfg(test)]
+    TALLY.with(|tally| tally.set(tally.get() + 1));
     let mut hash = D::new();
     for (number, part) in parts.iter().enumerate() {
         if number > 0 {
@@ -69,6 +71,17 @@ fn hash_with<D: Digest>(parts: &[&str]) -> String {
         hash.update(part.as_bytes());
     }
     hex::encode(hash.finalize())
+}
+
+/// How many hashes this thread has made.
+#[cfg(test)]
+pub(crate) fn tally() -> u64 {
+    TALLY.with(std::cell::Cell::get)
+}
+
+#[cfg(test)]
+thread_local! {
+    static TALLY: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 /// The response to a challenge: with `qop=auth` of RFC 7616 section 3.4.1, without one of RFC 2069.

@@ -45,11 +45,14 @@ impl Mint {
         if !bool::from(self.stamp(head, realm).as_bytes().ct_eq(stamp.as_bytes())) {
             return Worth::Forged;
         }
-        let born = head.get(..TIME).and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        let Some(born) = born else { return Worth::Forged };
-        let age = millis(now.wall).abs_diff(born);
-        // A step of the wall clock in either direction makes nonces stale, never forged: phones then ask again.
-        if u128::from(age) <= self.life.as_millis() { Worth::Fresh } else { Worth::Stale }
+        if self.is_young(now, head) { Worth::Fresh } else { Worth::Stale }
+    }
+
+    /// Whether a nonce, if it is ours, still holds. A step of the wall clock in either direction makes nonces
+    /// stale, never forged: phones then ask again.
+    pub fn is_young(&self, now: Now, nonce: &str) -> bool {
+        let born = nonce.get(..TIME).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        born.is_some_and(|born| u128::from(millis(now.wall).abs_diff(born)) <= self.life.as_millis())
     }
 
     /// How long a nonce holds.

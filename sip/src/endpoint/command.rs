@@ -25,6 +25,8 @@ impl Endpoint {
             Command::Place { leg, invite } => self.place(now, leg, &invite),
             Command::Lamp { user, state } => self.subscriptions.light(now.mono, &user, state),
             Command::Drain => self.is_draining = true,
+            Command::Ban(bans) => self.guard.restore(now, &mut self.wire, &bans),
+            Command::Lift(source) => self.guard.lift(&mut self.wire, source),
             Command::Progress { leg, status, sdp } => {
                 self.step_leg(now, leg, None, |step, stage| match stage {
                     Stage::Arriving(arriving) => Some(arriving.progress(step, status, sdp)),

@@ -45,6 +45,10 @@ impl Endpoint {
     pub(super) fn ask_who(&mut self, now: Now, flow: Flow, request: &Message) -> Option<Asker> {
         let is_phone = self.registrar.holds(&flow);
         let trunk = if is_phone { None } else { self.trunk_at(&flow) };
+        if *request.method() == Method::Options && self.is_shunned(now, &flow) {
+            self.refused(flow.remote, "OPTIONS", 0, "banned");
+            return None;
+        }
         match (request.method(), trunk) {
             (Method::Register, _) => self.prove(now, flow, request).map(Asker::User),
             (_, Some(trunk)) => Some(Asker::Trunk(trunk)),
@@ -57,6 +61,16 @@ impl Endpoint {
             }
             (_, None) => self.user_of_from(now, flow, request).map(Asker::User),
         }
+    }
+
+    /// Whether the address alone says who this is.
+    pub(super) fn is_known(&self, flow: &Flow) -> bool {
+        self.registrar.holds(flow) || self.trunk_at(flow).is_some()
+    }
+
+    /// Whether nothing from there is answered: banned, and neither trunk nor registered phone.
+    pub(super) fn is_shunned(&self, now: Now, flow: &Flow) -> bool {
+        self.guard.is_banned(now, flow.remote.ip()) && !self.is_known(flow)
     }
 
     /// The user who proved the password, and does not pose as another in From.

@@ -94,6 +94,11 @@ impl Endpoint {
         self.registrar.total()
     }
 
+    /// How many sources are banned.
+    pub fn bans(&self) -> usize {
+        self.guard.banned()
+    }
+
     /// Moves one leg: takes it out, lets `step` eat its stage, and puts back what comes of it.
     fn step_leg(
         &mut self,
@@ -162,7 +167,7 @@ impl Machine for Endpoint {
                 self.request(now, flow, &message);
             }
             Input::Received { flow, message: Ok(message) } => self.response(now, flow, &message),
-            Input::Received { flow, message: Err(bad) } => self.malformed(flow, &bad),
+            Input::Received { flow, message: Err(bad) } => self.malformed(now, flow, &bad),
             Input::Closed { connection } => {
                 self.registrar.closed(&mut self.wire, connection);
                 self.subscriptions.closed(connection);
@@ -191,16 +196,18 @@ impl Machine for Endpoint {
         }
         self.registrar.expire(now.mono, &mut self.wire);
         self.subscriptions.expire(now.mono, &mut self.wire);
+        self.guard.expire(now.mono, &mut self.wire);
         self.probes.expire(now.mono, &mut self.wire);
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.wire.poll()
+        self.wire.poll().or_else(|| self.registrar.poll_known().map(Output::Event))
     }
 
     fn deadline(&self) -> Option<Mono> {
         let machines = base::time::soonest(self.wire.deadline(), self.legs.deadline());
         let machines = base::time::soonest(machines, self.subscriptions.deadline());
+        let machines = base::time::soonest(machines, self.guard.deadline());
         base::time::soonest(machines, base::time::soonest(self.registrar.deadline(), self.probes.deadline()))
     }
 }

@@ -45,7 +45,7 @@ impl Endpoint {
                 let Some(party) = asker.party() else { return };
                 self.invite(now, key, flow, request, party);
             }
-            (Method::Register, Asker::User(user)) => self.register(now, key, flow, request, user),
+            (Method::Register, Asker::User(user)) => self.register(now, key, flow, request, &user),
             (Method::Options, _) if self.is_draining => self.overloaded(flow, request, "draining"),
             // A question changes nothing, so that it needs no transaction (section 8.2.7).
             (Method::Options, _) => {
@@ -104,6 +104,9 @@ impl Endpoint {
     fn dialog_is_gone(&mut self, now: Now, flow: Flow, request: &Message) {
         if *request.method() == Method::Invite && self.ask_who(now, flow, request).is_none() {
             return;
+        }
+        if self.is_shunned(now, &flow) {
+            return self.refused(flow.remote, request.method().as_str(), 0, "banned");
         }
         self.refuse_stateless(flow, request, 481, "no dialog");
     }
@@ -177,8 +180,7 @@ impl Endpoint {
     fn cancel(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
         let Some(invite) = transaction::server_key(request, &Method::Invite) else { return };
         let Some(state) = self.wire.server_state(&invite) else {
-            self.refuse_stateless(flow, request, 481, "no transaction");
-            return;
+            return self.dialog_is_gone(now, flow, request);
         };
         let leg = self.legs.find_by_invite(&invite).or_else(|| self.find_dialog(request));
         self.wire.open(key, flow, false, None);
@@ -201,7 +203,10 @@ impl Endpoint {
         });
     }
 
-    pub(super) fn malformed(&mut self, flow: Flow, bad: &BadMessage) {
+    pub(super) fn malformed(&mut self, now: Now, flow: Flow, bad: &BadMessage) {
+        if self.is_shunned(now, &flow) {
+            return self.refused(flow.remote, bad.remains.method.as_deref().unwrap_or(""), 0, "banned");
+        }
         let call_id = bad.remains.call_id.clone().unwrap_or_default();
         let tag = hex::encode(self.wire.seal(&[b"bad", call_id.as_bytes()]).get(..8).unwrap_or_default());
         let reply = bad.reply(flow.remote, &tag);

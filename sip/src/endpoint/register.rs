@@ -14,9 +14,9 @@ use crate::transaction::{self, Key};
 
 impl Endpoint {
     /// A REGISTER of a user who proved the password.
-    pub(super) fn register(&mut self, now: Now, key: &Key, flow: Flow, request: &Message, user: Name) {
+    pub(super) fn register(&mut self, now: Now, key: &Key, flow: Flow, request: &Message, user: &Name) {
         let owner = request.to().ok().and_then(|to| to.uri.user().map(|user| Name::from(user.as_ref())));
-        if owner.as_ref() != Some(&user) {
+        if owner.as_ref() != Some(user) {
             self.refuse_stateless(flow, request, 403, "forbidden");
             return;
         }
@@ -26,7 +26,7 @@ impl Endpoint {
             return;
         }
         // A phone that is registered is served even under overload: it would only ask again.
-        let is_known = !self.registrar.bindings(&user).is_empty();
+        let is_known = !self.registrar.bindings(user).is_empty();
         if self.wire.load() >= self.wire.limits.transactions && !is_known {
             self.overloaded(flow, request, "overload");
             return;
@@ -35,14 +35,12 @@ impl Endpoint {
         let limits = self.wire.limits;
         let asked = Registration::read(request, flow, &limits, &mut self.wire.entropy);
         let outcome = match asked {
-            Ok(asked) => {
-                self.registrar.register(now.mono, &mut self.wire, &user, &asked).map_err(|refusal| {
-                    match refusal {
-                        Refusal::OutOfOrder => 500,
-                        Refusal::Full => 503,
-                    }
-                })
-            }
+            Ok(asked) => self.registrar.register(now.mono, &mut self.wire, user, &asked).map_err(|refusal| {
+                match refusal {
+                    Refusal::OutOfOrder => 500,
+                    Refusal::Full => 503,
+                }
+            }),
             Err(Wrong::Contact) => Err(400),
             Err(Wrong::TooBrief) => Err(423),
         };
@@ -51,7 +49,7 @@ impl Endpoint {
         let mut draft = wire::reply(request, flow, status, &tag);
         match status {
             200 => {
-                for binding in self.registrar.bindings(&user) {
+                for binding in self.registrar.bindings(user) {
                     draft = draft.header(Header::Contact, binding.told(now.mono));
                 }
             }
@@ -67,12 +65,11 @@ impl Endpoint {
 
     /// The user who proved a password; otherwise the answer has been given.
     pub(super) fn prove(&mut self, now: Now, flow: Flow, request: &Message) -> Option<Name> {
-        let holds = self.registrar.holds(&flow);
-        let verdict = self.guard.judge(now, &self.wire, request, &flow, holds);
+        let verdict = self.guard.judge(now, &mut self.wire, &self.registrar, request, &flow);
         let (stale, why) = match verdict {
             Verdict::Proved(user) => return Some(user),
-            Verdict::Throttled => {
-                self.refused(flow.remote, request.method().as_str(), 0, "throttled");
+            Verdict::Banned => {
+                self.refused(flow.remote, request.method().as_str(), 0, "banned");
                 return None;
             }
             Verdict::Challenge { stale } => (stale, None),

@@ -6,7 +6,7 @@
 pub(crate) mod binding;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use base::{Mono, Name};
@@ -18,7 +18,7 @@ use crate::message::draft::Draft;
 use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::message::reply::MAX_FORWARDS;
-use crate::seam::{Event, Flow, Transport};
+use crate::seam::{Ban, Event, Flow, Transport};
 use binding::{Binding, Registration};
 
 /// Every binding of every user.
@@ -29,6 +29,8 @@ pub(crate) struct Registrar {
     alarms: BTreeSet<(Mono, u64)>,
     sources: HashMap<(Transport, SocketAddr), u32>,
     connections: BTreeMap<u64, BTreeSet<u64>>,
+    /// Sources that changed, and whether they held a registration when that was last told.
+    unsaid: BTreeMap<(Transport, SocketAddr), bool>,
     next_key: u64,
 }
 
@@ -55,6 +57,31 @@ impl Registrar {
     /// Whether a live registration came from this address.
     pub(crate) fn holds(&self, flow: &Flow) -> bool {
         self.sources.contains_key(&(flow.transport, flow.remote))
+    }
+
+    /// Whether a live registration of this user came from this very address.
+    pub(crate) fn is_phone_of(&self, flow: &Flow, user: &str) -> bool {
+        let here = |binding: &Binding| {
+            binding.flow.transport == flow.transport && binding.flow.remote == flow.remote
+        };
+        self.bindings(user).iter().any(here)
+    }
+
+    /// Whether a live registration of this user came from this network: a phone that restarts has a new port.
+    pub(crate) fn is_near(&self, user: &str, source: IpAddr) -> bool {
+        let near = |binding: &Binding| Ban::network(binding.flow.remote.ip()) == Ban::network(source);
+        self.bindings(user).iter().any(near)
+    }
+
+    /// The next address that began or ceased to hold a registration.
+    pub(crate) fn poll_known(&mut self) -> Option<Event> {
+        while let Some((key, was)) = self.unsaid.pop_first() {
+            let known = self.sources.contains_key(&key);
+            if known != was {
+                return Some(Event::Known { transport: key.0, source: key.1, known });
+            }
+        }
+        None
     }
 
     /// Does what a REGISTER asks, all of it or nothing.
@@ -205,7 +232,10 @@ impl Registrar {
         let key = binding.key;
         self.owners.insert(key, user.clone());
         self.alarms.insert((binding.deadline(), key));
-        *self.sources.entry((binding.flow.transport, binding.flow.remote)).or_default() += 1;
+        let source = (binding.flow.transport, binding.flow.remote);
+        let bindings = self.sources.entry(source).or_default();
+        self.unsaid.entry(source).or_insert(*bindings > 0);
+        *bindings += 1;
         if let Some(connection) = binding.flow.connection {
             self.connections.entry(connection).or_default().insert(key);
         }
@@ -223,6 +253,7 @@ impl Registrar {
         self.alarms.remove(&(binding.deadline(), key));
         let source = (binding.flow.transport, binding.flow.remote);
         if let Some(count) = self.sources.get_mut(&source) {
+            self.unsaid.entry(source).or_insert(true);
             *count -= 1;
             if *count == 0 {
                 self.sources.remove(&source);

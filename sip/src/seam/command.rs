@@ -1,8 +1,10 @@
 //! What the control wants of the endpoint.
 
+use std::net::IpAddr;
+
 use base::{Cause, LegId, Name};
 
-use super::{Directory, Identity, Lamp};
+use super::{Ban, Directory, Identity, Lamp};
 
 /// What the control wants.
 #[derive(Clone, Debug)]
@@ -109,6 +111,10 @@ pub enum Command {
         /// Its calls.
         state: Lamp,
     },
+    /// Bans of an earlier run.
+    Ban(Vec<Ban>),
+    /// Lift the ban of this address.
+    Lift(IpAddr),
     /// Answer new INVITEs and out-of-dialog OPTIONS with 503 from now on.
     Drain,
 }

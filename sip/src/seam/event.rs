@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use base::{Cause, Digit, LegId, Name};
 
-use super::{Flow, Refer};
+use super::{Ban, Flow, Refer, Transport};
 
 /// What the endpoint tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,6 +91,31 @@ pub enum Event {
         /// Up or down.
         up: bool,
     },
+    /// A source was banned, or a ban of an earlier run was taken over: keep it for the next run.
+    Banned(Ban),
+    /// A ban is over or was lifted.
+    Unbanned {
+        /// The address as it stood in the ban.
+        source: IpAddr,
+    },
+    /// A user's password is being guessed from many sources: proofs have to wait, except from where the user is
+    /// registered. Told once in an attack.
+    Guessed {
+        /// The user.
+        user: Name,
+        /// Wrong proofs until now.
+        failures: u32,
+    },
+    /// An address and port began (true) or ceased to hold a registration: what comes from there outranks what
+    /// comes from strangers.
+    Known {
+        /// The transport.
+        transport: Transport,
+        /// The address and port.
+        source: SocketAddr,
+        /// Began or ceased.
+        known: bool,
+    },
     /// For the log and metrics: something was refused before it became a leg.
     Refused {
         /// Source of the request.
@@ -99,7 +124,7 @@ pub enum Event {
         method: String,
         /// What it was answered with; 0 for silence.
         status: u16,
-        /// One word why: `auth`, `throttled`, `malformed`, `overload`, `forbidden`, …
+        /// One word why: `auth`, `banned`, `malformed`, `overload`, `forbidden`, …
         why: &'static str,
     },
 }

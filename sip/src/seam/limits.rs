@@ -17,7 +17,7 @@ pub struct Limits {
     pub min_expires: Duration,
     /// Longest registration granted.
     pub max_expires: Duration,
-    /// Failed authentications from one source within ten minutes before it is throttled.
+    /// Wrong passwords from one source within ten minutes until it is banned.
     pub failures_per_source: u32,
 }
 
@@ -32,7 +32,7 @@ impl Default for Limits {
             bindings: 20_000,
             min_expires: Duration::from_mins(1),
             max_expires: Duration::from_hours(1),
-            failures_per_source: 30,
+            failures_per_source: 10,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The endpoint's two sides: what comes from the network and the control, and what goes to them.
 
+mod ban;
 mod command;
 mod directory;
 mod event;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 
 use crate::message::{BadMessage, Message};
 
+pub use ban::Ban;
 pub use command::{Command, Destination, Outgoing};
 pub use directory::{Directory, Listener, Trunk, User};
 pub use event::{Event, Incoming, Peer};

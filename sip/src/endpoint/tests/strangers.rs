@@ -1,8 +1,16 @@
 //! Who may not, and what no request may have.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::*;
+use crate::seam::Ban;
 
 const STRANGER: &str = "203.0.113.66:5060";
+const STRANGER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 66));
+
+fn banned(event: &Event) -> Option<&Ban> {
+    if let Event::Banned(ban) = event { Some(ban) } else { None }
+}
 
 fn from_user(lab: &mut Lab, user: &str) -> Ask {
     let mut ask = lab.ask("INVITE").sdp().without_contact().with("Contact: <sip:x@203.0.113.66>");
@@ -92,9 +100,12 @@ fn a_source_that_fails_ten_times_is_met_with_silence_until_it_rests() {
         assert_eq!(fail(&mut lab, STRANGER), "401");
     }
     assert_eq!(fail(&mut lab, STRANGER), "silence");
-    assert!(
-        lab.told().iter().any(|event| matches!(event, Event::Refused { status: 0, why: "throttled", .. }))
-    );
+    let told = lab.told();
+    assert!(told.iter().any(|event| matches!(event, Event::Refused { status: 0, why: "banned", .. })));
+    let bans: Vec<&Ban> = told.iter().filter_map(banned).collect();
+    assert_eq!(bans.len(), 1);
+    assert_eq!((bans[0].source, bans[0].length), (STRANGER_IP, Duration::from_mins(10)));
+    assert_eq!(bans[0].until, lab.now.wall + Duration::from_mins(10));
     assert_eq!(fail(&mut lab, "203.0.113.67:5060"), "401", "only that source");
     // A neighbour behind the phone's address fails; the phone itself is still served.
     for _ in 0..11 {
@@ -105,6 +116,7 @@ fn a_source_that_fails_ten_times_is_met_with_silence_until_it_rests() {
     assert_eq!(lab.prove(udp(PHONE), refresh).status(), Some(200));
     lab.wait(Duration::from_secs(601));
     lab.sent.clear();
+    assert!(lab.told().contains(&Event::Unbanned { source: STRANGER_IP }));
     assert_eq!(fail(&mut lab, STRANGER), "401");
 }
 

@@ -1,7 +1,9 @@
-//! Who may: digest proofs judged without telling known users from unknown ones, and sources that fail too often.
+//! Who may: digest proofs judged without telling known users from unknown ones, and those who fail too often.
 
-use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv6Addr};
+mod accounts;
+mod bans;
+
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base::{Mono, Name, Now};
@@ -15,14 +17,18 @@ use crate::header::uri::Uri;
 use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::name::Header;
-use crate::seam::Flow;
+use crate::registrar::Registrar;
+use crate::seam::{Ban, Event, Flow};
+use accounts::Accounts;
+use bans::{Bans, Change};
 
 /// Judges proofs.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     mint: Mint,
     replays: Replays,
-    failures: Failures,
+    bans: Bans,
+    accounts: Accounts,
 }
 
 /// What a request's Authorization is worth.
@@ -38,7 +44,7 @@ pub(crate) enum Verdict {
     /// The proof was wrong; ask again, in the same words as for no proof at all.
     Wrong,
     /// Too many wrong proofs from this source: silence, which neither amplifies nor tells.
-    Throttled,
+    Banned,
 }
 
 impl Guard {
@@ -48,49 +54,123 @@ impl Guard {
         Self {
             mint: Mint::new(secret, NONCE_LIFE),
             replays: Replays::new(MAX_NONCES),
-            failures: Failures::default(),
+            bans: Bans::new(),
+            accounts: Accounts::new(),
         }
     }
 
-    /// What the Authorization of `request` is worth. A source that `holds` a live registration is never
-    /// throttled: a neighbour's guesses must not lock it out.
+    /// What the Authorization of `request` is worth.
+    ///
+    /// Two rules let the real user in while others guess: the address and port that hold a registration are
+    /// never banned for that user, as a neighbour's guesses must not lock them out; and an account that is
+    /// guessed from everywhere is closed only to where it is not registered.
     pub(crate) fn judge(
         &mut self,
         now: Now,
-        wire: &Wire,
+        wire: &mut Wire,
+        registrar: &Registrar,
         request: &Message,
         flow: &Flow,
-        holds: bool,
     ) -> Verdict {
-        if !holds && self.failures.is_throttled(now.mono, flow.remote.ip(), wire.limits.failures_per_source) {
-            return Verdict::Throttled;
-        }
+        let banned = self.bans.holds(now.mono, flow.remote.ip());
         let Some((credentials, algorithm)) = find_credentials(wire, request, flow) else {
-            return Verdict::Challenge { stale: false };
+            return if banned && !registrar.holds(flow) {
+                Verdict::Banned
+            } else {
+                Verdict::Challenge { stale: false }
+            };
         };
+        if banned && !registrar.is_phone_of(flow, &credentials.user) {
+            return Verdict::Banned;
+        }
         let user = wire.directory.users.get_key_value(credentials.user.as_str());
         let kept = user.and_then(|(_, user)| user.ha1.iter().find(|(of, _)| *of == algorithm));
         // An unknown user costs the same hashes as a known one and can never be proved.
         let stand_in = hex::encode(wire.seal(&[b"ha1", credentials.user.as_bytes()]));
         let ha1 = kept.map_or(stand_in.as_str(), |(_, ha1)| ha1.as_str());
         let proved = digest::verify(&credentials, algorithm, ha1, request.method().as_str());
+        let worth = self.mint.judge(now, &realm_at(wire, flow), &credentials.nonce);
+        let account = account(wire, &credentials.user);
         let is_right = proved && kept.is_some() && is_about(&credentials, request);
-        match user {
-            Some((name, _)) if is_right => self.judge_nonce(now, wire, &credentials, name),
-            _ => {
-                self.failures.count(now.mono, flow.remote.ip());
+        match user.map(|(name, _)| name.clone()) {
+            Some(name) if is_right && self.is_open(now, registrar, &name, account, flow) => {
+                self.judge_nonce(now, worth, &credentials, &name)
+            }
+            name => {
+                // A guess needs a nonce that we gave to its source: without one nothing was risked, and under a
+                // forged address nobody else can be made to look guilty.
+                if !is_right && worth != Worth::Forged {
+                    self.count(now, wire, name, account, flow);
+                }
                 Verdict::Wrong
             }
         }
     }
 
+    /// Whether this source is met with silence.
+    pub(crate) fn is_banned(&self, now: Now, source: IpAddr) -> bool {
+        self.bans.holds(now.mono, source)
+    }
+
+    /// Takes over the bans of an earlier run.
+    pub(crate) fn restore(&mut self, now: Now, wire: &mut Wire, bans: &[Ban]) {
+        for ban in bans {
+            let mut ban = ban.clone();
+            ban.source = Ban::network(ban.source);
+            for change in self.bans.restore(now, &ban) {
+                tell(wire, change);
+            }
+            wire.tell(Event::Banned(ban));
+        }
+    }
+
+    /// Lifts a ban.
+    pub(crate) fn lift(&mut self, wire: &mut Wire, source: IpAddr) {
+        if let Some(change) = self.bans.lift(source) {
+            tell(wire, change);
+        }
+    }
+
+    /// Ends the bans that are over.
+    pub(crate) fn expire(&mut self, now: Mono, wire: &mut Wire) {
+        for change in self.bans.expire(now) {
+            tell(wire, change);
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        self.bans.deadline()
+    }
+
+    /// How many sources are banned.
+    pub(crate) fn banned(&self) -> usize {
+        self.bans.len()
+    }
+
+    /// An account under attack takes proofs only from where it is registered, and now and then another.
+    fn is_open(&self, now: Now, registrar: &Registrar, name: &Name, account: u64, flow: &Flow) -> bool {
+        !self.accounts.is_closed(now.mono, account) || registrar.is_near(name, flow.remote.ip())
+    }
+
+    fn count(&mut self, now: Now, wire: &mut Wire, name: Option<Name>, account: u64, flow: &Flow) {
+        for change in self.bans.count(now, flow.remote.ip(), wire.limits.failures_per_source) {
+            tell(wire, change);
+        }
+        // While it is closed nothing was really tried, so that nothing is added to the wait.
+        if self.accounts.is_closed(now.mono, account) {
+            return;
+        }
+        if let (Some(failures), Some(user)) = (self.accounts.count(now.mono, account), name) {
+            wire.tell(Event::Guessed { user, failures });
+        }
+    }
+
     /// The password was right; only now may the nonce cost memory.
-    fn judge_nonce(&mut self, now: Now, wire: &Wire, credentials: &Credentials, name: &Name) -> Verdict {
-        if self.mint.judge(now, &wire.directory.realm, &credentials.nonce) != Worth::Fresh {
+    fn judge_nonce(&mut self, now: Now, worth: Worth, credentials: &Credentials, name: &Name) -> Verdict {
+        if worth != Worth::Fresh {
             return Verdict::Challenge { stale: true };
         }
-        let realm = &wire.directory.realm;
-        self.replays.forget_while(|nonce| self.mint.judge(now, realm, nonce) != Worth::Fresh);
+        self.replays.forget_while(|nonce| !self.mint.is_young(now, nonce));
         // In the form without qop there is no count: the nonce is good once.
         let count = if credentials.qop.is_some() { credentials.nc().unwrap_or(0) } else { 1 };
         match self.replays.take(&credentials.nonce, count) {
@@ -109,7 +189,7 @@ impl Guard {
         stale: bool,
     ) -> Draft {
         let salt = wire.entropy.next_u64() as u32;
-        let nonce = self.mint.nonce(now, &wire.directory.realm, salt);
+        let nonce = self.mint.nonce(now, &realm_at(wire, flow), salt);
         // No Server header: what is sent to strangers stays short (amplification).
         let mut draft = request.reply(401, flow.remote, Some(&wire.stateless_tag(request)));
         for algorithm in algorithms(wire, flow) {
@@ -118,6 +198,24 @@ impl Guard {
         }
         draft
     }
+}
+
+fn tell(wire: &mut Wire, change: Change) {
+    wire.tell(match change {
+        Change::Banned(ban) => Event::Banned(ban),
+        Change::Over(source) => Event::Unbanned { source },
+    });
+}
+
+/// A nonce is good for the realm and for the network of the source that it was given to.
+fn realm_at(wire: &Wire, flow: &Flow) -> String {
+    format!("{}|{}", wire.directory.realm, Ban::network(flow.remote.ip()))
+}
+
+/// What stands for an account in a table of fixed size, however long a name the guesser makes up.
+fn account(wire: &Wire, user: &str) -> u64 {
+    let sealed = wire.seal(&[b"account", user.as_bytes()]);
+    sealed.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// The algorithms of a listener; an absent one means MD5, which every phone knows.
@@ -145,58 +243,7 @@ fn is_about(credentials: &Credentials, request: &Message) -> bool {
         )
 }
 
-/// Wrong proofs by source, in a bounded table; the source that was quiet longest is forgotten first.
-#[derive(Clone, Debug, Default)]
-struct Failures {
-    sources: HashMap<IpAddr, (u32, Mono)>,
-    order: BTreeSet<(Mono, IpAddr)>,
-}
-
-impl Failures {
-    fn is_throttled(&mut self, now: Mono, source: IpAddr, most: u32) -> bool {
-        let source = network(source);
-        match self.sources.get(&source) {
-            Some(&(_, last)) if now.since(last) >= WINDOW => {
-                self.forget(source);
-                false
-            }
-            Some(&(count, _)) => count >= most,
-            None => false,
-        }
-    }
-
-    fn count(&mut self, now: Mono, source: IpAddr) {
-        let source = network(source);
-        let count = self.forget(source).unwrap_or(0);
-        if self.sources.len() >= MAX_SOURCES
-            && let Some(&(_, oldest)) = self.order.first()
-        {
-            self.forget(oldest);
-        }
-        self.sources.insert(source, (count.saturating_add(1), now));
-        self.order.insert((now, source));
-    }
-
-    fn forget(&mut self, source: IpAddr) -> Option<u32> {
-        let (count, last) = self.sources.remove(&source)?;
-        self.order.remove(&(last, source));
-        Some(count)
-    }
-}
-
-/// An IPv6 host owns its whole /64, so it counts as one source.
-fn network(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 /// A nonce holds five minutes: a phone that registers each minute is challenged once in five.
 const NONCE_LIFE: Duration = Duration::from_mins(5);
 /// Nonces whose counts are remembered: one for each of 20,000 phones, and room for their renewals.
 const MAX_NONCES: usize = 65_536;
-/// Sources remembered for throttling (reliability A3).
-const MAX_SOURCES: usize = 65_536;
-/// A source is let in again this long after its last wrong proof.
-const WINDOW: Duration = Duration::from_mins(10);
