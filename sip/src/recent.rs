@@ -71,7 +71,7 @@ mod tests {
     fn a_full_table_pushes_out_what_was_touched_longest_ago() {
         let mut recent = Recent::new(2);
         for key in ["a", "b", "a"] {
-            let (_, pushed) = recent.touch(&key, || 0, |count| *count += 1);
+            let ((), pushed) = recent.touch(&key, || 0, |count| *count += 1);
             assert_eq!(pushed, None);
         }
         let (_, pushed) = recent.touch(&"c", || 7, |count| *count);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use base::{Machine, Mono, RecordingId};
+use base::{Machine, RecordingId};
 
 use super::clock::Clock;
 use super::net::Net;

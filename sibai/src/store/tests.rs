@@ -358,3 +358,31 @@ fn each_store(told: impl AsyncFn(&House)) {
         house.store.close().await;
     });
 }
+
+#[test]
+fn a_ban_is_kept_replaced_lifted_and_forgotten() {
+    each_store(async |house| {
+        let House { store, .. } = house;
+        let ban = |source: &str, offences| sip::seam::Ban {
+            source: source.parse().unwrap(),
+            until: now(),
+            length: Duration::from_mins(10),
+            offences,
+        };
+        let (journal, done) = Journal::start(store.clone(), Patience::default());
+        for entry in [ban("203.0.113.1", 1), ban("2001:db8::", 1), ban("203.0.113.1", 2)] {
+            journal.note(Entry::Banned(entry));
+        }
+        journal.note_and_tell(Entry::Banned(ban("203.0.113.3", 1))).await.unwrap();
+        journal.note_and_tell(Entry::Unbanned("203.0.113.3".parse().unwrap())).await.unwrap();
+        assert_eq!(store.bans().await.unwrap(), [ban("2001:db8::", 1), ban("203.0.113.1", 2)]);
+        assert!(store.lift_ban("203.0.113.1".parse().unwrap()).await.unwrap());
+        assert!(!store.lift_ban("203.0.113.9".parse().unwrap()).await.unwrap());
+        assert_eq!(store.banned().await.unwrap(), [ban("2001:db8::", 1)]);
+        assert_eq!(store.lifted_bans().await.unwrap(), ["203.0.113.1".parse::<std::net::IpAddr>().unwrap()]);
+        assert!(store.lifted_bans().await.unwrap().is_empty(), "told once");
+        assert_eq!(store.bans().await.unwrap().len(), 1);
+        drop(journal);
+        done.await.unwrap();
+    });
+}
