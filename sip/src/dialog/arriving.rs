@@ -118,6 +118,11 @@ impl Arriving {
         });
         let is_reliable = self.reliability.covers(sdp.is_some());
         let mut draft = self.reply(step, status);
+        // We play tones and prompts, and listen to keys (RFC 5009 section 8).
+        if sdp.is_some() && step.party.trunk().is_some() && self.request.header(Header::PEarlyMedia).is_some()
+        {
+            draft = draft.header(Header::PEarlyMedia, "sendrecv");
+        }
         if is_reliable {
             let rseq = self.next_rseq(step);
             draft = draft.header(Header::Require, reliable::EXTENSION).header(Header::RSeq, rseq);
@@ -195,7 +200,7 @@ impl Arriving {
             asked.answer(step, 500);
             return Some(Stage::Arriving(self));
         }
-        if asked.answer_common(step) {
+        if asked.answer_common(step, &mut self.dialog) {
             return Some(Stage::Arriving(self));
         }
         match asked.request.method() {

@@ -166,7 +166,7 @@ impl Placing {
             return Stage::Placing(self);
         }
         early.dialog.flow = step.flow;
-        if asked.answer_common(step) {
+        if asked.answer_common(step, &mut early.dialog) {
             return Stage::Placing(self);
         }
         match asked.request.method() {

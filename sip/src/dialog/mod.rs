@@ -21,6 +21,7 @@
 pub(crate) mod arriving;
 pub(crate) mod cause;
 pub(crate) mod early;
+pub(crate) mod identity;
 pub(crate) mod info;
 pub(crate) mod leaving;
 pub(crate) mod leg;
@@ -46,8 +47,9 @@ use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::message::reply::MAX_FORWARDS;
 use crate::seam::Flow;
-use base::Name;
+use base::{Mono, Name};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The state that RFC 3261 section 12 calls a dialog.
 #[derive(Clone, Debug)]
@@ -67,6 +69,10 @@ pub(crate) struct Dialog {
     trunk: Option<Name>,
     /// Whether the peer said that it takes UPDATE.
     pub(crate) takes_update: bool,
+    /// Whether it follows when our From changes (RFC 4916 section 4.4.2).
+    takes_from_change: bool,
+    /// INFOs of the second that began then.
+    infos: (Mono, u32),
 }
 
 impl Dialog {
@@ -92,6 +98,8 @@ impl Dialog {
             flow,
             trunk,
             takes_update: request.lists_token(Header::Allow, "UPDATE"),
+            takes_from_change: request.lists_token(Header::Supported, FROM_CHANGE),
+            infos: (Mono::ZERO, 0),
         })
     }
 
@@ -103,8 +111,14 @@ impl Dialog {
         trunk: Option<Name>,
     ) -> Result<Self, HeaderFault> {
         let (local, remote) = (request.from()?, response.to()?);
-        let mut routes = response.addresses(Header::RecordRoute)?;
-        routes.reverse();
+        // A re-INVITE changes no route (section 12.2.1.1).
+        let routes = if request.to_tag().is_some() {
+            request.addresses(Header::Route)?
+        } else {
+            let mut routes = response.addresses(Header::RecordRoute)?;
+            routes.reverse();
+            routes
+        };
         // A 2xx must have a Contact; where a careless peer left it out, the way that we called is the best guess.
         let target =
             response.contact().map_or_else(|_| request.uri(), |contact| contact.uri.without_headers())?;
@@ -121,6 +135,8 @@ impl Dialog {
             flow,
             trunk,
             takes_update: response.lists_token(Header::Allow, "UPDATE"),
+            takes_from_change: response.lists_token(Header::Supported, FROM_CHANGE),
+            infos: (Mono::ZERO, 0),
         })
     }
 
@@ -129,6 +145,7 @@ impl Dialog {
         self.local_seq = self.local_seq.max(early.local_seq);
         self.remote_seq = early.remote_seq;
         self.takes_update |= early.takes_update;
+        self.takes_from_change |= early.takes_from_change;
     }
 
     /// Whether a request of the peer is in order (section 12.2.2), and remembers its number.
@@ -145,6 +162,31 @@ impl Dialog {
         if let Ok(target) = message.contact().and_then(|contact| contact.uri.without_headers()) {
             self.target = target;
         }
+    }
+
+    /// The peer may be somebody else by now (RFC 4916 section 4.4.2); its tag stays.
+    pub(crate) fn follow_identity(&mut self, request: &Message) {
+        if let Ok(from) = request.from()
+            && from.tag().unwrap_or("") == self.remote_tag
+        {
+            self.remote = from;
+        }
+    }
+
+    /// We are somebody else by now, for a peer that follows (RFC 4916 section 4.4.1).
+    pub(crate) fn identify(&mut self, as_whom: Address) {
+        if self.takes_from_change {
+            self.local = as_whom.tagged(&self.local_tag);
+        }
+    }
+
+    /// Whether an INFO counts: nobody presses so many keys in a second.
+    pub(crate) fn admits_info(&mut self, now: Mono) -> bool {
+        if now.since(self.infos.0) >= Duration::from_secs(1) {
+            self.infos = (now, 0);
+        }
+        self.infos.1 += 1;
+        self.infos.1 <= INFOS_PER_SECOND
     }
 
     /// A new request to the peer (section 12.2.1.1), and the way that it goes.
@@ -202,3 +244,8 @@ impl Dialog {
         self.flow
     }
 }
+
+/// The option tag of RFC 4916.
+const FROM_CHANGE: &str = "from-change";
+/// The fastest dialler sends twenty keys a second; beyond that it is no keypad.
+const INFOS_PER_SECOND: u32 = 30;

@@ -6,7 +6,7 @@ use base::{Cause, Mono, Name};
 
 use super::early::Early;
 use super::leg::{Party, Stage};
-use super::session::Session;
+use super::session::{self, Session};
 use super::up::Up;
 use super::{Dialog, cause, sdp};
 use crate::endpoint::login;
@@ -14,6 +14,7 @@ use crate::endpoint::step::Step;
 use crate::endpoint::wire::{ALLOW, Owner, PRODUCT, SUPPORTED, Wire};
 use crate::header::HeaderFault;
 use crate::header::address::Address;
+use crate::header::session::LEAST_INTERVAL;
 use crate::header::uri::Uri;
 use crate::message::Message;
 use crate::message::draft::Draft;
@@ -30,9 +31,18 @@ pub(crate) struct Placing {
     sdp: String,
     cancel: Cancel,
     tries: u8,
+    /// What was asked anew once: a longer session (RFC 4028 section 7.4), an extension required.
+    renewed: Renewed,
     /// The forks that were heard.
     pub(super) earlies: Vec<Early>,
     ends: Mono,
+}
+
+/// Refusals that are answered by another INVITE, each once.
+#[derive(Clone, Copy, Debug, Default)]
+struct Renewed {
+    session: bool,
+    extensions: bool,
 }
 
 /// Whether the INVITE is still wanted.
@@ -71,6 +81,7 @@ impl Placing {
             sdp,
             cancel: Cancel::No,
             tries: 0,
+            renewed: Renewed::default(),
             earlies: Vec::new(),
             ends,
         })))
@@ -107,7 +118,9 @@ impl Placing {
             Cancel::Sent(_) => Stage::Placing(self),
             Cancel::No => {
                 if status > 100 {
-                    let sdp = sdp::Body::of(response).sdp();
+                    // A description may come early and its sound not (RFC 5009 section 8): the 2xx tells it again.
+                    let is_heard = !response.lists_token(Header::PEarlyMedia, "inactive");
+                    let sdp = sdp::Body::of(response).sdp().filter(|_| is_heard);
                     step.wire.tell(Event::Progressed { leg: step.id, status, sdp });
                 }
                 Stage::Placing(self)
@@ -148,11 +161,8 @@ impl Placing {
         request: &Message,
         response: &Message,
     ) -> Option<Stage> {
-        self.tries += 1;
-        if matches!(status, 401 | 407)
-            && self.cancel == Cancel::No
-            && self.tries <= login::MAX_TRIES
-            && let Some(again) = login::answer(step.wire, step.party, request, response)
+        if self.cancel == Cancel::No
+            && let Some(again) = self.renew(step, status, request, response)
         {
             self.let_go(step);
             self.invite = step.wire.request(step.now, step.flow, again, Owner::Invite(step.id))?;
@@ -165,6 +175,35 @@ impl Placing {
         };
         step.ended_by(why, Some(status), response);
         None
+    }
+
+    /// The INVITE as the peer wants it, where its refusal says how.
+    fn renew(
+        &mut self,
+        step: &mut Step,
+        status: u16,
+        request: &Message,
+        response: &Message,
+    ) -> Option<Message> {
+        match status {
+            401 | 407 if self.tries < login::MAX_TRIES => {
+                self.tries += 1;
+                login::answer(step.wire, step.party, request, response)
+            }
+            422 if !std::mem::replace(&mut self.renewed.session, true) => {
+                let least = session::min_se(response)?;
+                Some(session::propose(login::again(step.wire, request)?, least).finish())
+            }
+            421 if !std::mem::replace(&mut self.renewed.extensions, true) => {
+                let wanted = response.tokens(Header::Require);
+                let known =
+                    |token: &String| SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(token));
+                let all_known = !wanted.is_empty() && wanted.iter().all(known);
+                let again = login::again(step.wire, request).filter(|_| all_known)?;
+                Some(again.replace(Header::Require, wanted.join(", ")).finish())
+            }
+            _ => None,
+        }
     }
 
     /// Nobody answered the INVITE at all (timer B), or its way is broken.
@@ -277,6 +316,11 @@ pub(crate) fn write_invite(
         .header(Header::Allow, ALLOW)
         .header(Header::Supported, SUPPORTED)
         .header(Header::UserAgent, PRODUCT);
+    draft = session::propose(draft, LEAST_INTERVAL);
+    if target.party.trunk().is_some() {
+        // Early media that is meant for nobody is said to be so (RFC 5009 section 8).
+        draft = draft.header(Header::PEarlyMedia, "supported");
+    }
     if let Some(asserted) = &outgoing.asserted {
         let uri = Uri::sip(Some(asserted), &target.from_host, None)?;
         draft = draft.header(Header::PAssertedIdentity, Address::new(uri));

@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use base::Cause;
+use base::{Cause, Mono};
 
 use super::arriving::with_body;
+use super::identity::{self, News};
 use super::leg::Stage;
 use super::placing;
-use super::session::Session;
+use super::session::{self, Session};
 use super::up::Up;
 use crate::endpoint::login;
 use crate::endpoint::step::Step;
-use crate::endpoint::wire::{Owner, SUPPORTED};
-use crate::header::session::{LEAST_INTERVAL, parse_min_se};
+use crate::endpoint::wire::{ALLOW, Owner, SUPPORTED};
 use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::method::Method;
@@ -26,33 +26,51 @@ pub(crate) struct Refresh {
     pub(crate) key: Key,
     pub(crate) is_invite: bool,
     tries: u8,
+    /// What it tells of who the other end is.
+    news: Option<News>,
 }
 
 impl Up {
-    /// Sends a refresh, unless something is under way that refreshes as well.
+    /// Sends a refresh, and in it who the other end is now, unless something is under way that forbids it.
     pub(crate) fn send_refresh(mut self: Box<Self>, step: &mut Step) -> Option<Stage> {
-        let Some(mut session) = self.session else { return Some(Stage::Up(self)) };
-        session.refresh_at = None;
-        self.session = Some(session);
-        if self.offer.is_some() || self.unacked.is_some() || self.refresh.is_some() {
-            session.refresh_at = Some(step.now + GLARE_PAUSE);
-            self.session = Some(session);
+        if self.is_blocked() {
+            self.refresh_later(step, GLARE_PAUSE);
             return Some(Stage::Up(self));
+        }
+        let news = self.news.take();
+        if let Some(session) = &mut self.session {
+            session.refresh_at = None;
+        } else if news.is_none() {
+            return Some(Stage::Up(self));
+        }
+        if let Some(as_whom) = news.as_ref().and_then(|news| identity::from(step, &news.identity)) {
+            self.dialog.identify(as_whom);
         }
         let method = if self.dialog.takes_update { Method::Update } else { Method::Invite };
         let is_invite = method == Method::Invite;
-        let Some((flow, draft)) = self.dialog.request(step.wire, &method) else {
+        let Some((flow, mut draft)) = self.dialog.request(step.wire, &method) else {
             return self.fail(step, Cause::Internal);
         };
-        let draft = draft
+        draft = draft
             .header(Header::Contact, step.wire.contact(&flow))
-            .header(Header::Supported, SUPPORTED)
-            .header(Header::MinSe, LEAST_INTERVAL);
+            .header(Header::Allow, ALLOW)
+            .header(Header::Supported, SUPPORTED);
+        if let Some(session) = self.session {
+            draft = session.ask(draft).header(Header::MinSe, session.least());
+        }
+        if let Some(news) = &news {
+            draft = identity::write(draft, step, &news.identity);
+        }
         let sdp = is_invite.then(|| self.sdp.clone());
-        let request = with_body(session.ask(draft), sdp).finish();
+        let request = with_body(draft, sdp).finish();
         let key = step.wire.request(step.now, flow, request, Owner::Refresh(step.id));
-        self.refresh = key.map(|key| Refresh { key, is_invite, tries: 0 });
+        self.refresh = key.map(|key| Refresh { key, is_invite, tries: 0, news });
         Some(Stage::Up(self))
+    }
+
+    /// A request of either side is under way (RFC 3261 section 14.1, RFC 3311 section 5.1), or the leg is over.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.offer.is_some() || self.unacked.is_some() || self.refresh.is_some() || self.hangup.is_some()
     }
 
     /// A response to a refresh.
@@ -74,6 +92,7 @@ impl Up {
                     self.acknowledge_refresh(step, key, request, response);
                 }
                 self.session = Session::told(step.now, response);
+                self.unblocked(step.now);
                 Some(Stage::Up(self))
             }
             401 | 407 if refresh.tries < login::MAX_TRIES => {
@@ -82,9 +101,9 @@ impl Up {
             // The dialog is gone at the other end (section 12.2.1.2).
             408 | 481 => self.fail(step, Cause::NoResponse),
             422 => {
-                let told = response.header(Header::MinSe).and_then(|value| parse_min_se(&value.text()).ok());
-                let grows = self.session.as_mut().is_some_and(|session| session.raise(told.unwrap_or(0)));
-                if grows {
+                let told = session::min_se(response).unwrap_or(0);
+                if self.session.as_mut().is_some_and(|session| session.raise(told)) {
+                    self.put_back(step, refresh);
                     return self.send_refresh(step);
                 }
                 self.refresh_later(step, FAILURE_PAUSE);
@@ -92,23 +111,63 @@ impl Up {
             }
             405 | 501 if !refresh.is_invite => {
                 self.dialog.takes_update = false;
+                self.put_back(step, refresh);
                 self.send_refresh(step)
             }
-            // Glare: the owner of the Call-ID waits longer (section 14.1); other failures are worth a try
-            // as well, as long as the session lasts.
+            // Glare.
+            491 => {
+                let pause = self.glare_pause(step);
+                self.put_back(step, refresh);
+                self.refresh_later(step, pause);
+                Some(Stage::Up(self))
+            }
+            // Another failure is worth a try as well, as long as the session lasts; who the other end is, is
+            // told once more only where the peer says when.
             _ => {
-                let (from, span) = if self.is_arrived { (0, 2_000) } else { (2_100, 1_900) };
-                let pause = Duration::from_millis(from + step.wire.entropy.below(span));
-                let pause = if status == 491 { pause } else { pause + FAILURE_PAUSE };
+                let told =
+                    response.number(Header::RetryAfter).ok().map(|after| after.clamp(1, LONGEST_PAUSE));
+                let pause = told.map_or(FAILURE_PAUSE, |after| Duration::from_secs(after.into()));
+                if told.is_some() {
+                    self.put_back(step, refresh);
+                }
                 self.refresh_later(step, pause);
                 Some(Stage::Up(self))
             }
         }
     }
 
+    /// The owner of the Call-ID waits longer, so that the two do not meet again (section 14.1).
+    fn glare_pause(&self, step: &mut Step) -> Duration {
+        let tens =
+            if self.is_arrived { step.wire.entropy.below(201) } else { 210 + step.wire.entropy.below(191) };
+        Duration::from_millis(10 * tens)
+    }
+
+    /// What a refused request told is still to be told, unless there are newer news.
+    fn put_back(&mut self, step: &Step, refresh: Refresh) {
+        if let Some(news) = refresh.news.filter(|news| news.tries < MOST_TRIES)
+            && self.news.is_none()
+        {
+            self.news = Some(News { at: step.now, tries: news.tries + 1, ..news });
+        }
+    }
+
     fn refresh_later(&mut self, step: &Step, pause: Duration) {
         if let Some(session) = &mut self.session {
-            session.refresh_at = Some(step.now + pause);
+            session.refresh_at(step.now + pause);
+        }
+        if let Some(news) = &mut self.news {
+            news.at = step.now + pause;
+        }
+    }
+
+    /// Nothing is under way any more: what waited for that goes out.
+    pub(crate) fn unblocked(&mut self, now: Mono) {
+        if self.is_blocked() {
+            return;
+        }
+        if let Some(news) = &mut self.news {
+            news.at = now;
         }
     }
 
@@ -124,7 +183,12 @@ impl Up {
         };
         self.dialog.skip_number();
         let key = step.wire.request(step.now, self.dialog.flow, again, Owner::Refresh(step.id));
-        self.refresh = key.map(|key| Refresh { key, is_invite: refresh.is_invite, tries: refresh.tries + 1 });
+        self.refresh = key.map(|key| Refresh {
+            key,
+            is_invite: refresh.is_invite,
+            tries: refresh.tries + 1,
+            news: refresh.news.clone(),
+        });
         Stage::Up(self)
     }
 
@@ -160,3 +224,7 @@ pub(crate) fn dismiss(step: &mut Step, key: &Key, request: &Message, response: &
 const GLARE_PAUSE: Duration = Duration::from_secs(4);
 /// A refresh that was refused is tried again after this.
 const FAILURE_PAUSE: Duration = Duration::from_secs(10);
+/// A peer that puts the news off this often does not want them.
+const MOST_TRIES: u8 = 5;
+/// No peer keeps us waiting longer than this for a refresh, in seconds.
+const LONGEST_PAUSE: u32 = 60;

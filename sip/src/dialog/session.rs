@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::Mono;
 
-use crate::header::session::{LEAST_INTERVAL, Refresher, SessionExpires};
+use crate::header::session::{LEAST_INTERVAL, Refresher, SessionExpires, parse_min_se};
 use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::name::Header;
@@ -25,6 +25,8 @@ pub(crate) struct TooSmall;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
     interval: u32,
+    /// The least that the peer wants.
+    least: u32,
     /// When we refresh, if it is ours to do and no refresh is out.
     pub(crate) refresh_at: Option<Mono>,
     /// When we give up: before the peer does (section 10).
@@ -72,6 +74,7 @@ impl Session {
         let early = (whole / 3).min(LATEST_BYE);
         Self {
             interval,
+            least: LEAST_INTERVAL,
             refresh_at: ours.then(|| now + whole / 2),
             ends: now + whole.saturating_sub(early),
             ours,
@@ -91,10 +94,21 @@ impl Session {
         draft.header(Header::SessionExpires, asked)
     }
 
+    /// Min-SE of a request of ours: what a 422 told must be told back (section 7.4).
+    pub(crate) fn least(&self) -> u32 {
+        self.least
+    }
+
+    /// When a refresh of ours goes out; a peer's is not ours to send.
+    pub(crate) fn refresh_at(&mut self, at: Mono) {
+        self.refresh_at = self.ours.then_some(at);
+    }
+
     /// The peer finds the interval too small (section 7.4); `false` when it asks for no more than it got.
     pub(crate) fn raise(&mut self, least: u32) -> bool {
         let grows = least > self.interval;
         self.interval = self.interval.max(least);
+        self.least = self.least.max(least);
         grows
     }
 }
@@ -104,5 +118,21 @@ fn session_expires(message: &Message) -> Option<SessionExpires> {
     SessionExpires::parse(&message.header(Header::SessionExpires)?.text()).ok()
 }
 
+/// Writes what an INVITE of ours asks for; who refreshes is the peer's choice (section 7.1).
+pub(crate) fn propose(draft: Draft, least: u32) -> Draft {
+    let asked = SessionExpires { seconds: OUR_INTERVAL.max(least), refresher: None };
+    draft.replace(Header::SessionExpires, asked).replace(Header::MinSe, least)
+}
+
+/// The least interval that a 422 wants; nothing when it wants none, or one without end.
+pub(crate) fn min_se(response: &Message) -> Option<u32> {
+    let told = parse_min_se(&response.header(Header::MinSe)?.text()).ok()?;
+    (LEAST_INTERVAL..=LONGEST_INTERVAL).contains(&told).then_some(told)
+}
+
+/// What RFC 4028 section 4 recommends: half an hour finds a dead peer and costs next to nothing.
+const OUR_INTERVAL: u32 = 1800;
+/// A session timer of more than a day is none.
+const LONGEST_INTERVAL: u32 = 86_400;
 /// BYE goes out this long before the end at most (RFC 4028 section 10).
 const LATEST_BYE: Duration = Duration::from_secs(32);

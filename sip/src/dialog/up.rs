@@ -2,6 +2,7 @@
 
 use base::{Cause, Mono};
 
+use super::identity::News;
 use super::leaving::Leaving;
 use super::leg::Stage;
 use super::offer::Offer;
@@ -32,6 +33,8 @@ pub(crate) struct Up {
     pub(crate) refresh: Option<refresh::Refresh>,
     /// A REFER of the peer.
     pub(crate) referral: Referral,
+    /// Who the other end is now, until the peer was told (RFC 4916).
+    pub(crate) news: Option<News>,
     pub(crate) session: Option<Session>,
     /// What we said last, for a refresh by re-INVITE.
     pub(crate) sdp: String,
@@ -49,6 +52,7 @@ impl Up {
             unpracked: None,
             refresh: None,
             referral: Referral::default(),
+            news: None,
             session,
             sdp,
         }
@@ -65,6 +69,7 @@ impl Up {
             unpracked: None,
             refresh: None,
             referral: Referral::default(),
+            news: None,
             session,
             sdp,
         }
@@ -74,6 +79,7 @@ impl Up {
         let mut first = self.unacked.as_ref().map(Unacked::deadline);
         first = base::time::soonest(first, self.offer.as_ref().map(|offer| offer.ends));
         first = base::time::soonest(first, self.referral.deadline());
+        first = base::time::soonest(first, self.news.as_ref().map(|news| news.at));
         if let Some(session) = &self.session {
             first = base::time::soonest(first, Some(session.ends));
             first = base::time::soonest(first, session.refresh_at);
@@ -89,6 +95,7 @@ impl Up {
         if let Some(why) = self.hangup {
             return self.leave(step, why);
         }
+        self.unblocked(step.now);
         let sdp = sdp::Body::of(ack).sdp();
         if unacked.is_first || sdp.is_some() {
             step.wire.tell(Event::Confirmed { leg: step.id, sdp });
@@ -118,7 +125,7 @@ impl Up {
         self.refuse_offer(step, 487);
         self.referral.refuse(step, &self.dialog, 487);
         if let Some(refresh) = self.refresh.take() {
-            step.wire.abandon(&refresh.key);
+            step.wire.leave(step.now, &refresh.key);
         }
     }
 
@@ -143,12 +150,14 @@ impl Up {
             let number = offer.request.cseq().number;
             self.unacked = Some(Unacked::new(step.now, number, false, flow, response.as_bytes().clone()));
         }
+        self.unblocked(step.now);
     }
 
     /// Refuses the peer's offer.
     pub(crate) fn refuse_offer(&mut self, step: &mut Step, status: u16) {
         if let Some(offer) = self.offer.take() {
             offer.refuse(step, self.dialog.flow, status);
+            self.unblocked(step.now);
         }
     }
 
@@ -173,7 +182,8 @@ impl Up {
         if self.session.is_some_and(|session| session.ends <= now) {
             return self.fail(step, Cause::SessionExpired);
         }
-        if self.session.is_some_and(|session| session.refresh_at.is_some_and(|at| at <= now)) {
+        let refreshes = self.session.and_then(|session| session.refresh_at).is_some_and(|at| at <= now);
+        if refreshes || self.news.as_ref().is_some_and(|news| news.at <= now) {
             return self.send_refresh(step);
         }
         Some(Stage::Up(self))

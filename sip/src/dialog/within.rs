@@ -1,6 +1,5 @@
 //! Requests of the peer inside an answered leg (RFC 3261 sections 12.2.2, 14.2 and 15.1.2, RFC 3311, RFC 4028).
 
-use super::cause;
 use super::info::Info;
 use super::leg::Stage;
 use super::lingering::Lingering;
@@ -9,6 +8,7 @@ use super::reliable;
 use super::sdp::Body;
 use super::session::Ask;
 use super::up::Up;
+use super::{Dialog, cause};
 use crate::endpoint::step::Step;
 use crate::endpoint::wire::{self, ACCEPT, ALLOW, SUPPORTED};
 use crate::header::session::LEAST_INTERVAL;
@@ -54,8 +54,10 @@ impl Asked<'_> {
     }
 
     /// What every stage answers alike; `false` when the method is the stage's own affair.
-    pub(crate) fn answer_common(self, step: &mut Step) -> bool {
+    pub(crate) fn answer_common(self, step: &mut Step, dialog: &mut Dialog) -> bool {
         match self.request.method() {
+            // A flood of keys is answered and dropped: a refusal would make some phones end the call.
+            Method::Info if !dialog.admits_info(step.now) => self.answer(step, 200),
             Method::Info => self.answer_info(step),
             Method::Options => self.answer_with(step, 200, capabilities),
             Method::Register | Method::Notify | Method::Message | Method::Publish => {
@@ -107,7 +109,7 @@ impl Up {
         }
         // The phone may have moved: from now on it is called where it was heard last.
         self.dialog.flow = step.flow;
-        if asked.answer_common(step) {
+        if asked.answer_common(step, &mut self.dialog) {
             return Some(Stage::Up(self));
         }
         match asked.request.method() {
@@ -147,6 +149,7 @@ impl Up {
     fn session_refresh(mut self: Box<Self>, step: &mut Step, asked: Asked) -> Stage {
         let Some(ask) = ask(step, asked) else { return Stage::Up(self) };
         self.dialog.refresh_target(asked.request);
+        self.dialog.follow_identity(asked.request);
         self.session = ask.map(|ask| ask.begin(step.now));
         let contact = step.wire.contact(&self.dialog.flow);
         asked.answer_with(step, 200, |draft| {
@@ -182,6 +185,7 @@ impl Up {
                 Body::Sdp(sdp) => Some(sdp),
             };
             self.dialog.refresh_target(asked.request);
+            self.dialog.follow_identity(asked.request);
             if is_invite {
                 asked.answer(step, 100);
             }

@@ -55,8 +55,11 @@ impl Endpoint {
                     referral.progress(step, dialog, status);
                 });
             }
-            // The seam of identity: nothing is told yet that this could answer.
-            Command::Identify { .. } => {}
+            // Before the answer the INVITE or its 18x said who it is; after the end nobody listens.
+            Command::Identify { leg, identity } => self.step_leg(now, leg, None, |step, stage| match stage {
+                Stage::Up(up) => up.identify(step, *identity),
+                other => Some(other),
+            }),
             Command::AcceptOffer { leg, sdp } => {
                 self.step_leg(now, leg, None, |step, stage| Some(stage.accept_offer(step, sdp)));
             }

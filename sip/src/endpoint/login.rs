@@ -35,17 +35,22 @@ pub(crate) fn answer(
     }
     let cnonce = wire.entropy.token(8);
     let login = Login { user: &user, password: &password };
-    let method = request.method().clone();
-    let proof = digest::answer(&challenge, login, method.as_str(), request.uri_text(), &cnonce, 1)?;
+    let proof = digest::answer(&challenge, login, request.method().as_str(), request.uri_text(), &cnonce, 1)?;
+    let draft = again(wire, request)?.replace(answers, proof);
+    Some(draft.finish())
+}
+
+/// A request once more as a new one: the next number, a branch of its own (RFC 3261 section 8.1.3.5).
+pub(crate) fn again(wire: &mut Wire, request: &Message) -> Option<Draft> {
     let mut via = request.via().ok()?;
     via.params.set("branch", &wire.branch());
+    let method = request.method().clone();
     let number = request.cseq().number.checked_add(1).filter(|&number| number < MAX_CSEQ)?;
     let draft = Draft::of(request)
         .without(Header::Via)
         .header_first(Header::Via, via)
-        .replace(Header::CSeq, CSeq { number, method })
-        .replace(answers, proof);
-    Some(draft.finish())
+        .replace(Header::CSeq, CSeq { number, method });
+    Some(draft)
 }
 
 /// The transport of a way, as a URI parameter says it; empty for the default.

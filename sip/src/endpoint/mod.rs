@@ -142,7 +142,7 @@ impl Endpoint {
             Owner::Watch(id) => self.subscriptions.unheard(id, &key),
             Owner::Probe(trunk) => self.probes.missed(now.mono, &mut self.wire, &trunk),
             // The INVITE's own end will come.
-            Owner::Prack(_) | Owner::Nobody => {}
+            Owner::Prack(_) | Owner::Left | Owner::Nobody => {}
         }
     }
 

@@ -10,7 +10,7 @@ use crate::message::name::Header;
 use crate::registrar::Refusal;
 use crate::registrar::binding::{Registration, Wrong};
 use crate::seam::Flow;
-use crate::transaction::{self, Key};
+use crate::transaction::Key;
 
 impl Endpoint {
     /// A REGISTER of a user who proved the password.
@@ -20,18 +20,15 @@ impl Endpoint {
             self.refuse_stateless(flow, request, 403, "forbidden");
             return;
         }
-        let merge = transaction::merge_key(request);
-        if merge.as_ref().is_some_and(|merge| self.wire.is_merged(merge, key)) {
-            self.refuse_stateless(flow, request, 482, "merged");
-            return;
-        }
         // A phone that is registered is served even under overload: it would only ask again.
         let is_known = !self.registrar.bindings(user).is_empty();
         if self.wire.load() >= self.wire.limits.transactions && !is_known {
             self.overloaded(flow, request, "overload");
             return;
         }
-        self.wire.open(key, flow, false, merge);
+        // No copy by another way is 482 (section 8.2.2.2): to register twice does no harm, and a phone that is told
+        // 482 until its first transaction ends cannot be called.
+        self.wire.open(key, flow, false, None);
         let limits = self.wire.limits;
         let asked = Registration::read(request, flow, &limits, &mut self.wire.entropy);
         let outcome = match asked {

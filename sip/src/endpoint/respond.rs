@@ -5,7 +5,7 @@ use base::Now;
 use super::Endpoint;
 use super::wire::Owner;
 use crate::dialog::leg::Stage;
-use crate::dialog::refresh;
+use crate::dialog::{placing, refresh};
 use crate::message::Message;
 use crate::message::method::Method;
 use crate::message::name::Header;
@@ -62,7 +62,10 @@ impl Endpoint {
             Owner::Probe(trunk) if status >= 200 => {
                 self.probes.answered(now.mono, &mut self.wire, &trunk, status);
             }
-            Owner::Probe(_) | Owner::Nobody => {}
+            Owner::Left if (200..300).contains(&status) => {
+                placing::acknowledge(&mut self.wire, &key, &request, response, flow, None);
+            }
+            Owner::Probe(_) | Owner::Left | Owner::Nobody => {}
         }
     }
 
@@ -75,7 +78,7 @@ impl Endpoint {
         request: &Message,
         response: &Message,
     ) {
-        let made = crate::dialog::placing::acknowledge(&mut self.wire, key, request, response, flow, None);
+        let made = placing::acknowledge(&mut self.wire, key, request, response, flow, None);
         let Some(mut dialog) = made else { return };
         if let Some((way, bye)) = dialog.request(&mut self.wire, &Method::Bye) {
             self.wire.request(now.mono, way, bye.finish(), Owner::Nobody);

@@ -12,6 +12,7 @@ use crate::endpoint::login;
 use crate::header::via::{self, Via};
 use crate::message::Message;
 use crate::message::draft::Draft;
+use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::seam::{Directory, Event, Flow, Limits, Output, Transport, Trunk};
 use crate::transaction::client::{self, Client};
@@ -36,6 +37,8 @@ pub(crate) enum Owner {
     Watch(u64),
     /// The OPTIONS that asks whether a trunk is there.
     Probe(Name),
+    /// A re-INVITE whose leg is over: a 2xx still gets its ACK.
+    Left,
     /// Its answer changes nothing: a CANCEL, the BYE of a fork.
     Nobody,
 }
@@ -276,6 +279,20 @@ impl Wire {
         self.clients.remove(key);
     }
 
+    /// The leg of this request is over. A re-INVITE must run to its end, because whatever answers it wants an
+    /// ACK; nothing else of it is of interest.
+    pub(crate) fn leave(&mut self, now: Mono, key: &Key) {
+        let is_invite =
+            self.clients.find(key).is_some_and(|client| *client.request.method() == Method::Invite);
+        if !is_invite {
+            return self.abandon(key);
+        }
+        self.clients.change(key, |client| {
+            client.owner = Owner::Left;
+            client.end_by(now + transaction::PATIENCE);
+        });
+    }
+
     /// Every client transaction on this way fails.
     pub(crate) fn fail_flow(&mut self, flow: &Flow) -> Vec<TimedOut> {
         let same = |client: &Client<Owner>| client.flow == *flow && client.state() != client::State::Accepted;
@@ -334,7 +351,7 @@ pub(crate) fn reply(request: &Message, flow: Flow, status: u16, tag: &str) -> Dr
 pub(crate) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REGISTER, REFER, SUBSCRIBE";
 /// The extensions that we know, for Supported.
-pub(crate) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub";
+pub(crate) const SUPPORTED: &str = "timer, 100rel, replaces, norefersub, from-change";
 /// The bodies that we read, for Accept.
 pub(crate) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 /// What we say we are: no version, which would only help an attacker.

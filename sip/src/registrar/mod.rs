@@ -5,6 +5,7 @@
 
 pub(crate) mod binding;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -96,12 +97,17 @@ impl Registrar {
         let kept = self.users.get(user).map_or(&[][..], Vec::as_slice);
         let touched: Vec<Option<u64>> =
             asked.contacts.iter().map(|contact| contact.find(kept).map(|binding| binding.key)).collect();
-        let stale = |binding: &Binding| binding.call_id == asked.call_id && asked.number <= binding.number;
-        let out_of_order = kept
+        let latest = kept
             .iter()
-            .any(|binding| (asked.removes_all || touched.contains(&Some(binding.key))) && stale(binding));
-        if out_of_order {
-            return Err(Refusal::OutOfOrder);
+            .filter(|binding| binding.call_id == asked.call_id)
+            .filter(|binding| asked.removes_all || touched.contains(&Some(binding.key)))
+            .map(|binding| binding.number)
+            .max();
+        match latest.map(|latest| asked.number.cmp(&latest)) {
+            Some(Ordering::Less) => return Err(Refusal::OutOfOrder),
+            // A copy of what was granted already: the answer is the same, and nothing changes.
+            Some(Ordering::Equal) => return Ok(()),
+            Some(Ordering::Greater) | None => {}
         }
         let fresh =
             asked.contacts.iter().zip(&touched).filter(|(c, key)| key.is_none() && !c.is_removal()).count();

@@ -15,6 +15,8 @@
 //! RFC; whoever opened the transaction bounds them (the leg's own deadline).
 
 pub mod client;
+#[cfg(test)]
+mod conformance;
 pub mod server;
 pub mod table;
 #[cfg(test)]

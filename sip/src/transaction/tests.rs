@@ -12,16 +12,16 @@ use super::*;
 use crate::message::Carriage;
 use crate::seam::{Flow, Transport};
 
-fn flow(transport: Transport) -> Flow {
+pub(super) fn flow(transport: Transport) -> Flow {
     let (local, remote) = ("192.0.2.1:5060".parse().unwrap(), "192.0.2.2:5060".parse().unwrap());
     Flow { transport, local, remote, connection: None, listener: 0 }
 }
 
-fn at(millis: u64) -> Mono {
+pub(super) fn at(millis: u64) -> Mono {
     Mono::ZERO + Duration::from_millis(millis)
 }
 
-fn request(method: &str) -> Message {
+pub(super) fn request(method: &str) -> Message {
     let text = format!(
         "{method} sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nMax-Forwards: 70\r\n\
          From: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
@@ -29,7 +29,7 @@ fn request(method: &str) -> Message {
     Message::parse(text.into(), Carriage::Datagram).unwrap()
 }
 
-fn response(method: &str, status: u16, tag: &str) -> Message {
+pub(super) fn response(method: &str, status: u16, tag: &str) -> Message {
     let text = format!(
         "SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@h>;tag=1\r\n\
          To: <sip:b@h>;tag={tag}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"

@@ -146,7 +146,7 @@ fn a_placed_call_rings_is_answered_and_hung_up_by_the_seat() {
         invite.headers_named("P-Called-Party-ID").next().unwrap().text(),
         "<sip:4008001234@sibai.test>"
     );
-    assert!(invite.headers_named("X").next().is_none(), "a display name cannot start a header");
+    assert!(invite.lines().all(|(name, ..)| name != "X"), "a display name cannot start a header");
     lab.receive(udp(PHONE), &answer(&invite, 100, "", ""));
     lab.receive(udp(PHONE), &answer(&invite, 180, "phone", ""));
     assert_eq!(lab.told(), [Event::Progressed { leg, status: 180, sdp: None }]);

@@ -9,6 +9,8 @@ mod random;
 mod refer;
 mod registrations;
 mod reliable;
+mod sessions;
+mod stories;
 mod strangers;
 mod trunks;
 mod watching;
