@@ -420,7 +420,7 @@ fn what_comes_after_the_bye_meets_no_dialog() {
         let bye = within(&invite, "BYE", "phone", 1);
         rough.phone(&bye.text());
         assert_eq!(rough.told(), [ended(leg, Cause::SeatHungUp, None)]);
-        for (cseq, method) in (2..).zip(["NOTIFY", "REFER", "UPDATE", "INVITE", "INFO", "PRACK"]) {
+        for (cseq, method) in (2..).zip(["NOTIFY", "REFER", "UPDATE", "INFO", "PRACK", "BYE"]) {
             rough.lab.wait(Duration::from_millis(100));
             rough.lab.sent();
             let late = within(&invite, method, "phone", cseq).with("Refer-To: <sip:802@sibai.test>");
