@@ -10,7 +10,7 @@ use crate::message::name::Header;
 use crate::registrar::Refusal;
 use crate::registrar::binding::{Registration, Wrong};
 use crate::seam::Flow;
-use crate::transaction::{self, Key};
+use crate::transaction::Key;
 
 impl Endpoint {
     /// A REGISTER of a user who proved the password.
@@ -20,7 +20,7 @@ impl Endpoint {
             self.refuse_stateless(flow, request, 403, "forbidden");
             return;
         }
-        let merge = transaction::merge_key(request);
+        let merge = self.wire.keys.merge(request);
         if merge.as_ref().is_some_and(|merge| self.wire.is_merged(merge, key)) {
             self.refuse_stateless(flow, request, 482, "merged");
             return;
