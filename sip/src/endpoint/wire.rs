@@ -36,6 +36,10 @@ pub(crate) enum Owner {
     Watch(u64),
     /// The OPTIONS that asks whether a trunk is there.
     Probe(Name),
+    /// The REGISTER by which we enrol with a trunk.
+    Registration(Name),
+    /// An INVITE that was answered by silence and went another way: an answer that comes late is dismissed.
+    Stray,
     /// Its answer changes nothing: a CANCEL, the BYE of a fork.
     Nobody,
 }
@@ -54,6 +58,7 @@ pub(crate) struct Wire {
     servers: Table<Key, Server>,
     merges: HashMap<Key, Key>,
     clients: Table<Key, Client<Owner>>,
+    heard: Vec<(Name, Flow, bool)>,
 }
 
 /// A client transaction that its owner must hear of.
@@ -78,7 +83,18 @@ impl Wire {
             servers: Table::default(),
             merges: HashMap::new(),
             clients: Table::default(),
+            heard: Vec::new(),
         }
+    }
+
+    /// A call learned that a trunk's target answers, or is silent; for its probes.
+    pub(crate) fn hear(&mut self, trunk: &Name, flow: Flow, heard: bool) {
+        self.heard.push((trunk.clone(), flow, heard));
+    }
+
+    /// What calls learned since the last look.
+    pub(crate) fn take_heard(&mut self) -> Vec<(Name, Flow, bool)> {
+        std::mem::take(&mut self.heard)
     }
 
     pub(crate) fn send(&mut self, flow: Flow, bytes: Bytes) {
@@ -274,6 +290,33 @@ impl Wire {
     /// Forgets a client transaction (RFC 3261 section 9.1: no final response 64·T1 after the CANCEL).
     pub(crate) fn abandon(&mut self, key: &Key) {
         self.clients.remove(key);
+    }
+
+    /// An INVITE that nobody answered goes another way: it is repeated no more, and what is answered late is
+    /// cancelled, or ACKed and BYEd.
+    pub(crate) fn disown(&mut self, key: &Key) {
+        self.clients.change(key, |client| {
+            client.owner = Owner::Stray;
+            client.hush();
+        });
+    }
+
+    /// A stray INVITE got a provisional response: it is cancelled, and waited for no longer than that takes.
+    pub(crate) fn cancel_stray(&mut self, now: Mono, key: &Key) {
+        let Some((request, flow)) = self
+            .clients
+            .change(key, |client| {
+                client.owner = Owner::Nobody;
+                client.end_by(now + transaction::PATIENCE);
+                (client.request.clone(), client.flow)
+            })
+            .map(|(cancelled, _)| cancelled)
+        else {
+            return;
+        };
+        if let Ok(cancel) = request.cancel() {
+            self.request(now, flow, cancel.finish(), Owner::Nobody);
+        }
     }
 
     /// Every client transaction on this way fails.

@@ -156,6 +156,16 @@ impl<O> Client<O> {
         self.acks.push((to_tag.to_owned(), ack));
     }
 
+    /// It is repeated no more.
+    pub const fn hush(&mut self) {
+        self.again = None;
+    }
+
+    /// It is over then, whatever has come.
+    pub const fn end_by(&mut self, at: Mono) {
+        self.ends = Some(at);
+    }
+
     /// A deadline has come.
     pub fn expire(&mut self, now: Mono) -> Expired {
         if self.ends.is_some_and(|at| at <= now) {
