@@ -8,7 +8,7 @@ use std::time::Duration;
 use base::{Entropy, LegId, Machine, Mono, Name, Now, Timestamp};
 use bytes::Bytes;
 use sip::digest::{self, Login};
-use sip::seam::{Command, Directory, Event, Flow, Input, Limits, Output, Transport, Trunk, User};
+use sip::seam::{Command, Directory, Event, Flow, Input, Limits, NumberUri, Output, Transport, Trunk, User};
 use sip::{Algorithm, Carriage, Challenge, Endpoint, Header, Message};
 
 /// What a carrier offers.
@@ -39,8 +39,12 @@ impl Bed {
             trunks: vec![Trunk {
                 name: "carrier".into(),
                 sources: vec!["192.0.2.2".parse().expect("an address")],
-                target: None,
+                targets: Vec::new(),
                 host: "carrier.test".to_owned(),
+                port: None,
+                probe: true,
+                registration: None,
+                uri: NumberUri::Sip,
                 credentials: None,
             }],
             ..Directory::default()
