@@ -32,6 +32,7 @@ fn endpoint() -> Endpoint {
         trunks: vec![Trunk {
             name: "carrier".into(),
             sources: vec!["192.0.2.2".parse().expect("an address")],
+            certificate: None,
             target: None,
             host: "carrier.test".to_owned(),
             credentials: None,

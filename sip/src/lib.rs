@@ -12,8 +12,10 @@ pub mod message;
 mod recent;
 mod registrar;
 pub mod seam;
+pub mod stun;
 mod subscription;
 pub mod transaction;
+pub mod websocket;
 
 pub use digest::Algorithm;
 pub use endpoint::Endpoint;

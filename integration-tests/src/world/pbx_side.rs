@@ -405,6 +405,7 @@ fn directory(setting: &Setting) -> Directory {
     let trunks = setting.plan.trunks.keys().map(|name| Trunk {
         name: name.clone(),
         sources: vec![base::PeerMatch::Address(address(CARRIER))],
+        certificate: None,
         target: Some(flow(address(CARRIER))),
         host: address(CARRIER).ip().to_string(),
         credentials: None,

@@ -84,12 +84,12 @@ impl Endpoint {
         Some(user)
     }
 
-    /// The trunk to which an address belongs.
+    /// The trunk to which a way belongs, by its address or its certificate.
     ///
     /// An address and port that holds a registration is the seat's; everything else on a trunk's address is
     /// the trunk.
     fn trunk_at(&self, flow: &Flow) -> Option<Name> {
-        let covers = |trunk: &&Trunk| trunk.sources.iter().any(|source| source.covers(flow.remote));
-        self.wire.directory.trunks.iter().find(covers).map(|trunk| trunk.name.clone())
+        let is_it = |trunk: &&Trunk| self.wire.is_of(trunk, flow);
+        self.wire.directory.trunks.iter().find(is_it).map(|trunk| trunk.name.clone())
     }
 }

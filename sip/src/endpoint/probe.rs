@@ -149,7 +149,7 @@ fn options(wire: &mut Wire, trunk: &Trunk, target: &Flow) -> Option<Message> {
 
 /// The port of a target, where it is not the default.
 pub(super) fn explicit_port(target: &Flow) -> Option<u16> {
-    Some(target.remote.port()).filter(|&port| port != 5060)
+    Some(target.remote.port()).filter(|&port| port != target.transport.default_port())
 }
 
 /// How often a trunk that answers is asked.

@@ -54,6 +54,8 @@ pub struct Trunk {
     pub name: Name,
     /// Sources that are this trunk.
     pub sources: Vec<PeerMatch>,
+    /// A connection whose peer has proved this name by a certificate is this trunk, wherever it comes from.
+    pub certificate: Option<String>,
     /// Where outgoing calls and probes go; `None` when it has no host.
     pub target: Option<Flow>,
     /// The host as written, without a port, for the Request-URI.

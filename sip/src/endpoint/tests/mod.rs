@@ -74,6 +74,7 @@ pub(super) fn directory() -> Directory {
         trunks: vec![Trunk {
             name: "carrier".into(),
             sources: vec!["192.0.2.2".parse().unwrap()],
+            certificate: None,
             target: None,
             host: "carrier.test".to_owned(),
             credentials: Some(("account".to_owned(), "trunk secret".to_owned())),
