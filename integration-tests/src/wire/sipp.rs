@@ -67,6 +67,13 @@ impl Sipp {
         self
     }
 
+    /// To this address of Sibai instead of its usual one.
+    #[must_use]
+    pub fn to(mut self, sibai: SocketAddr) -> Self {
+        self.sibai = sibai;
+        self
+    }
+
     /// `[service]` in the scenario: whom to call, or who is called.
     #[must_use]
     pub fn service(self, service: &str) -> Self {
