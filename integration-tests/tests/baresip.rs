@@ -95,11 +95,10 @@ fn a_held_caller_hears_ringback_and_is_taken_back() -> Result<()> {
 #[test]
 fn seats_over_tls_and_tcp_are_rung_over_their_own_connections() -> Result<()> {
     let pki = Pki::new()?;
-    let mut stage = Stage::set_over(
-        Setup::default().with_every_transport(&pki),
-        [Pcma, Pcma, Pcma],
-        |sibai| [Over::Tls(sibai.tls(), sibai.configs().join("tls/ca.pem")), Over::Tcp],
-    )?;
+    let mut stage =
+        Stage::set_over(Setup::default().with_every_transport(&pki), [Pcma, Pcma, Pcma], |sibai| {
+            [Over::Tls(sibai.tls(), sibai.configs().join("tls/ca.pem")), Over::Tcp]
+        })?;
     stage.connect()?;
     talk(3);
     pki.issue(&["localhost", "127.0.0.1"])?.write(&stage.sibai.configs().join("tls"), "pbx")?;

@@ -53,11 +53,9 @@ pub(super) fn connector(pki: &Pki, issued: Option<&Issued>) -> Result<TlsConnect
 
 /// A carrier's server: it lets nobody in without a certificate.
 pub(super) fn acceptor(pki: &Pki, issued: &Issued) -> Result<TlsAcceptor> {
-    let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
-        Arc::new(trusting(pki)?),
-        provider(),
-    )
-    .build()?;
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(trusting(pki)?), provider())
+            .build()?;
     let (chain, key) = identity(issued)?;
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
@@ -66,11 +64,7 @@ pub(super) fn acceptor(pki: &Pki, issued: &Issued) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-pub(super) async fn tls(
-    to: SocketAddr,
-    pki: &Pki,
-    issued: Option<&Issued>,
-) -> Result<TlsStream<TcpStream>> {
+pub(super) async fn tls(to: SocketAddr, pki: &Pki, issued: Option<&Issued>) -> Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from("pbx.example")?;
     Ok(connector(pki, issued)?.connect(name, TcpStream::connect(to).await?).await?)
 }

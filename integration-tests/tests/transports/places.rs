@@ -59,7 +59,7 @@ fn three_hundred_idle_and_slow_connections_are_closed_and_harm_nobody() -> Resul
         ensure!(Instant::now() < end, "{} files are open, not {base}", sibai.open_files()?);
         std::thread::sleep(Duration::from_millis(50));
     }
-    sibai.seat("8001", Behaviour::default())?;
+    sibai.seat("8001", Behaviour::waits())?;
     Ok(())
 }
 
@@ -67,7 +67,8 @@ fn three_hundred_idle_and_slow_connections_are_closed_and_harm_nobody() -> Resul
 fn what_is_too_large_is_refused_or_closed_and_the_process_lives() -> Result<()> {
     let sibai = Sibai::start(Setup::default())?;
     story(async {
-        let head = |more: &str| request("REGISTER", "8001", "TCP", 1, "").replace("Content-Length: 0\r\n", more);
+        let head =
+            |more: &str| request("REGISTER", "8001", "TCP", 1, "").replace("Content-Length: 0\r\n", more);
         let long = format!("X: {}\r\nContent-Length: 0\r\n", "y".repeat(64 << 10));
         let many = format!("{}Content-Length: 0\r\n", "X: y\r\n".repeat(10_000));
         let vias = format!("{}Content-Length: 0\r\n", "Via: SIP/2.0/TCP a;branch=z9hG4bKv\r\n".repeat(1_000));
@@ -78,7 +79,10 @@ fn what_is_too_large_is_refused_or_closed_and_the_process_lives() -> Result<()> 
             let _ = stream.shutdown().await;
             let heard = closed(&mut stream).await?;
             let text = String::from_utf8_lossy(&heard);
-            ensure!(text.is_empty() || text.starts_with("SIP/2.0 4") || text.starts_with("SIP/2.0 513"), "{text}");
+            ensure!(
+                text.is_empty() || text.starts_with("SIP/2.0 4") || text.starts_with("SIP/2.0 513"),
+                "{text}"
+            );
         }
         let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await?;
         for byte in [b'x', 0, b'\n', 1] {

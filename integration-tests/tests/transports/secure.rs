@@ -77,7 +77,9 @@ fn a_trunk_is_called_over_tls_only_when_it_is_who_it_should_be() -> Result<()> {
             )
         };
         let start = |name: &str| {
-            Sibai::start(Setup::default().with_every_transport(&pki).engine("    max_calls: 20", &trunk(name)))
+            Sibai::start(
+                Setup::default().with_every_transport(&pki).engine("    max_calls: 20", &trunk(name)),
+            )
         };
         let acceptor = acceptor(&pki, &pki.issue(&["sip.carrier.example"])?)?;
         let sibai = start("sip.carrier.example")?;

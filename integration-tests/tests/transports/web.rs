@@ -55,7 +55,8 @@ fn a_message_is_a_frame_over_ws_and_wss() -> Result<()> {
 
         let name = rustls::pki_types::ServerName::try_from("pbx.example")?;
         let secure = connector(&pki, None)?.connect(name, TcpStream::connect(sibai.wss()).await?).await?;
-        let (mut socket, _) = client_async(upgrade("wss", "sip", "https://pbx.example:8443")?, secure).await?;
+        let (mut socket, _) =
+            client_async(upgrade("wss", "sip", "https://pbx.example:8443")?, secure).await?;
         let answer = options(&mut socket, Message::text(request("REGISTER", "8001", "WSS", 2, ""))).await?;
         ensure!(answer.starts_with("SIP/2.0 401 "), "{answer}");
         socket.close(None).await?;
@@ -69,7 +70,10 @@ fn what_is_not_for_sip_or_from_a_strange_page_is_refused() -> Result<()> {
     story(async {
         for (protocol, origin) in [("chat", ""), ("sip", "https://evil.example")] {
             let stream = TcpStream::connect(sibai.ws()).await?;
-            ensure!(client_async(upgrade("ws", protocol, origin)?, stream).await.is_err(), "{protocol} {origin}");
+            ensure!(
+                client_async(upgrade("ws", protocol, origin)?, stream).await.is_err(),
+                "{protocol} {origin}"
+            );
         }
         Ok(())
     })
