@@ -5,9 +5,15 @@
 set -eu
 cd "$(dirname "$0")"
 
-# What the tests drive, all as separate programs: SIPp and baresip as phones, Kamailio as a carrier, PostgreSQL as a store, sox for
-# sounds, python for pjsua2, one more phone, and for PESQ (compiled at installation, hence the headers).
+# What the tests drive, all as separate programs: SIPp and baresip as phones, Chromium as one more, Kamailio as a
+# carrier, PostgreSQL as a store, sox for sounds, python for pjsua2, one more phone, and for PESQ (compiled at
+# installation, hence the headers).
 packages="sip-tester kamailio baresip-core postgresql sox build-essential python3 python3-venv python3-dev libcap2-bin"
+
+# A browser for the page that is a phone; node and npm may be there from another source.
+command -v chromium >/dev/null || packages="$packages chromium"
+command -v node >/dev/null || packages="$packages nodejs"
+command -v npm >/dev/null || packages="$packages npm"
 
 missing=""
 for package in $packages; do
@@ -37,6 +43,14 @@ if ! [ -x "$python" ] || ! "$python" -c 'import numpy, pesq, pjsua2' 2>/dev/null
     "$python" -m pip install --quiet --disable-pip-version-check --no-build-isolation pesq
     # A SIP stack that is not ours, as a phone; its wheels are made for each version of python 3.
     "$python" -m pip install --quiet --disable-pip-version-check "pjsua2-python==2.15.1.post1"
+fi
+
+jssip="3.13.8"
+if ! grep -q "\"version\": \"$jssip\"" target/node/node_modules/jssip/package.json 2>/dev/null; then
+    echo "installing: jssip into target/node"
+    mkdir -p target/node
+    # A page of it registers in Chromium. Nothing of it is built, so no script of any package need run.
+    npm install --no-audit --no-fund --ignore-scripts --silent --prefix target/node "jssip@$jssip"
 fi
 
 command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked

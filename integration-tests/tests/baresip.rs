@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use integration_tests::wire::baresip::{Baresip, BaresipSetup, Dumps, as_sent};
+use integration_tests::wire::baresip::{Baresip, BaresipSetup, Dumps, Over, as_sent};
+use integration_tests::wire::pki::Pki;
 use integration_tests::wire::sound;
 use integration_tests::wire::{Setup, Sibai};
 use phones::Codec::{self, Pcma, Pcmu};
@@ -89,6 +90,31 @@ fn a_held_caller_hears_ringback_and_is_taken_back() -> Result<()> {
     done.is_recorded_exactly_left(Pcma)
 }
 
+/// One seat is there over TLS, the other over TCP; neither listens for anybody. The certificate is exchanged
+/// while they talk, and the connection that stands goes on.
+#[test]
+fn seats_over_tls_and_tcp_are_rung_over_their_own_connections() -> Result<()> {
+    let pki = Pki::new()?;
+    let mut stage =
+        Stage::set_over(Setup::default().with_every_transport(&pki), [Pcma, Pcma, Pcma], |sibai| {
+            [Over::Tls(sibai.tls(), sibai.configs().join("tls/ca.pem")), Over::Tcp]
+        })?;
+    stage.connect()?;
+    talk(3);
+    pki.issue(&["localhost", "127.0.0.1"])?.write(&stage.sibai.configs().join("tls"), "pbx")?;
+    stage.sibai.hang_up_signal()?;
+    stage.sibai.wait_for_log("certificates were loaded again", PATIENCE)?;
+    talk(3);
+    for (phone, transport) in [(&stage.seat, "TLS"), (&stage.other, "TCP")] {
+        let log = phone.log();
+        ensure!(log.contains(&format!("SIP/2.0/{transport} ")), "{transport} is nowhere:\n{log}");
+        ensure!(!log.contains("SIP/2.0/UDP "), "something went over UDP:\n{log}");
+    }
+    let done = stage.hang_up()?;
+    done.is_heard_both_ways(1..5)?;
+    done.is_recorded_exactly(Pcma, Pcma)
+}
+
 /// Sibai, a caller at the carrier's end of the trunk, and the two seats of after-sales: chen_hao, who
 /// answers, and zhao_min.
 struct Stage {
@@ -99,26 +125,32 @@ struct Stage {
 }
 
 impl Stage {
-    fn set(caller: Codec, seats: [Codec; 2]) -> Result<Self> {
-        let sibai = Sibai::start(Setup::default())?;
+    fn set(caller: Codec, [one, two]: [Codec; 2]) -> Result<Self> {
+        Self::set_over(Setup::default(), [caller, one, two], |_| [Over::Udp, Over::Udp])
+    }
+
+    fn set_over(setup: Setup, codecs: [Codec; 3], over: impl Fn(&Sibai) -> [Over; 2]) -> Result<Self> {
+        let sibai = Sibai::start(setup)?;
+        let [seat_over, other_over] = over(&sibai);
         let media = sibai.media_port().port();
-        let phone = |user: &str, codec: Codec, n: u16| -> Result<Baresip> {
+        let phone = |user: &str, over: &Over, n: u16| -> Result<Baresip> {
             let is_seat = n > 0;
             let voice = if is_seat { "seat.wav" } else { "caller.wav" };
-            Baresip::start(&BaresipSetup {
+            let setup = BaresipSetup {
                 user: user.into(),
                 proxy: sibai.sip(),
                 password: is_seat.then(|| sibai.password(user).map(str::to_owned)).transpose()?,
-                codecs: vec![codec],
+                codecs: vec![codecs[usize::from(n)]],
                 voice: sound::speech(&voice_of(voice)?, 60),
                 sip: if is_seat { sibai.phone_port(4 * n) } else { sibai.carrier() },
                 control: sibai.phone_port(16 + n),
                 media: (media, media + 98),
-            })
+            };
+            Baresip::start_over(&setup, over)
         };
-        let caller = phone("13912345678", caller, 0)?;
-        let mut seat = phone("8004", seats[0], 1)?;
-        let mut other = phone("8003", seats[1], 2)?;
+        let caller = phone("13912345678", &Over::Udp, 0)?;
+        let mut seat = phone("8004", &seat_over, 1)?;
+        let mut other = phone("8003", &other_over, 2)?;
         seat.registered()?;
         other.registered()?;
         Ok(Self { sibai, caller, seat, other })

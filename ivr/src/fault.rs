@@ -281,6 +281,11 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ("E182", "网络地址 address", "No such address, network or URL, or not one that can be used here."),
     ("E183", "没有线路 no line", "The folder lines/ holds no line, so no call could be answered."),
     (
+        "E190",
+        "证书不可用 certificate",
+        "A certificate, key or CA file that is missing, is no PEM, or does not fit the others.",
+    ),
+    (
         "E201",
         "布尔值 boolean",
         "on, off, yes, no, y, n are booleans to some YAML tools: write true or false, or quote the text.",
@@ -316,6 +321,7 @@ pub const CODES: &[(&str, &str, &str)] = &[
         "媒体端口不足 few media ports",
         "rtp.ports is too narrow for limits.max_calls: each call needs four.",
     ),
+    ("W190", "证书即将过期 certificate ends", "A certificate has ended, or ends within two weeks."),
     (
         "W207",
         "疑似按键被当作注释 comment that looks like a key",

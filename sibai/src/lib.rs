@@ -10,3 +10,4 @@ pub mod metrics;
 pub mod node;
 pub mod process;
 pub mod store;
+pub mod tls;

@@ -19,6 +19,8 @@ pub struct Metrics {
     pub trunks_registered: Gauge,
     /// SIP transactions that live.
     pub sip_transactions: Gauge,
+    /// SIP connections over TCP, TLS and WebSockets.
+    pub sip_connections: Gauge,
     /// SIP messages that came.
     pub sip_received: Counter,
     /// SIP messages that were sent again.
@@ -124,6 +126,7 @@ impl Metrics {
             ("pbx_trunks_registered", "Trunks with which we are registered.", &self.trunks_registered),
             ("pbx_sip_transactions", "SIP transactions that live.", &self.sip_transactions),
             ("pbx_sip_banned", "Sources that are banned.", &self.sip_banned),
+            ("pbx_sip_connections", "SIP connections over streams.", &self.sip_connections),
             ("pbx_queue_waiting", "Callers that wait in queues.", &self.queue_waiting),
             ("pbx_recordings_active", "Recordings that run.", &self.recordings_active),
             ("pbx_store_queue_length", "Entries that wait for the database.", &self.store_waiting),

@@ -12,9 +12,11 @@ pub mod message;
 mod recent;
 mod registrar;
 pub mod seam;
+pub mod stun;
 mod subscription;
 pub mod transaction;
 mod trunk;
+pub mod websocket;
 
 pub use digest::Algorithm;
 pub use endpoint::Endpoint;

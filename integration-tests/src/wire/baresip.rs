@@ -1,6 +1,7 @@
 //! baresip as a phone: started in a folder of its own, told what to do over its TCP control, every sample
 //! that it encodes and decodes kept in WAVs.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -34,6 +35,17 @@ pub struct BaresipSetup {
     pub media: (u16, u16),
 }
 
+/// What a baresip sends everything over.
+#[derive(Clone, Debug)]
+pub enum Over {
+    /// UDP.
+    Udp,
+    /// One TCP connection.
+    Tcp,
+    /// TLS to this address, trusting this authority.
+    Tls(SocketAddr, PathBuf),
+}
+
 /// A running baresip; killed when dropped.
 #[derive(Debug)]
 pub struct Baresip {
@@ -58,11 +70,20 @@ pub struct Dumps {
 impl Baresip {
     /// Starts one and waits until it takes orders.
     pub fn start(setup: &BaresipSetup) -> anyhow::Result<Self> {
+        Self::start_over(setup, &Over::Udp)
+    }
+
+    /// The same over another transport.
+    pub fn start_over(setup: &BaresipSetup, over: &Over) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("baresip").tempdir()?;
         let voice = folder.path().join("voice.wav");
         phones::audio::save(&voice, &setup.voice)?;
-        fs::write(folder.path().join("config"), config(setup, &voice, folder.path())?)?;
-        fs::write(folder.path().join("accounts"), account(setup))?;
+        let mut main = config(setup, &voice, folder.path())?;
+        if let Over::Tls(_, authority) = over {
+            writeln!(main, "sip_cafile {}", authority.display())?;
+        }
+        fs::write(folder.path().join("config"), main)?;
+        fs::write(folder.path().join("accounts"), account(setup, over))?;
         fs::write(folder.path().join("contacts"), "")?;
         let log = File::create(folder.path().join("log"))?;
         let mut child = Command::new("baresip")
@@ -296,7 +317,12 @@ fn config(setup: &BaresipSetup, voice: &Path, dumps: &Path) -> anyhow::Result<St
     ))
 }
 
-fn account(setup: &BaresipSetup) -> String {
+fn account(setup: &BaresipSetup, over: &Over) -> String {
+    let outbound = match over {
+        Over::Udp => String::new(),
+        Over::Tcp => format!(";outbound=\"sip:{};transport=tcp\"", setup.proxy),
+        Over::Tls(at, _) => format!(";outbound=\"sip:{at};transport=tls\""),
+    };
     let codecs: Vec<&str> = setup
         .codecs
         .iter()
@@ -310,7 +336,7 @@ fn account(setup: &BaresipSetup) -> String {
         None => ";regint=0".to_owned(),
     };
     format!(
-        "<sip:{}@{}>{registers};audio_codecs={};answermode=manual\n",
+        "<sip:{}@{}>{registers}{outbound};audio_codecs={};answermode=manual\n",
         setup.user,
         setup.proxy,
         codecs.join(",")

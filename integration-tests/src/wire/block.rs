@@ -68,6 +68,12 @@ pub(super) const CARRIER: u16 = 2;
 pub(super) const PHONES: u16 = 4;
 /// Control ports of SIPp.
 pub(super) const CONTROL: u16 = 24;
+/// Sibai's SIP over TLS.
+pub(super) const TLS: u16 = 44;
+/// Over WebSockets.
+pub(super) const WS: u16 = 45;
+/// Over WebSockets under TLS.
+pub(super) const WSS: u16 = 46;
 /// Sibai's media.
 const RTP: u16 = 50;
 /// Media of the test's own programs.

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use super::block::{self, Block};
+use super::pki::{Issued, Pki};
 
 /// How a test's Sibai differs from the shipped example.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Setup {
     pub(super) arguments: Vec<String>,
     pub(super) variables: Vec<(String, String)>,
     short_prompts: bool,
+    /// Certificates of the listeners, when it listens over every transport.
+    secure: Option<(String, Issued)>,
     engine: Vec<(String, String)>,
     line: Vec<(String, String)>,
 }
@@ -27,6 +30,7 @@ impl Default for Setup {
             arguments: Vec::new(),
             variables: Vec::new(),
             short_prompts: true,
+            secure: None,
             engine: Vec::new(),
             line: Vec::new(),
         }
@@ -38,6 +42,16 @@ impl Setup {
     #[must_use]
     pub fn with_real_prompts(mut self) -> Self {
         self.short_prompts = false;
+        self
+    }
+
+    /// Listens over TLS, WebSockets and IPv6 as well, with a certificate of this authority; the trunk may call
+    /// from IPv6 too. The files are in `configs/tls`: `ca.pem`, `pbx.pem`, `pbx.key`.
+    #[must_use]
+    pub fn with_every_transport(mut self, pki: &Pki) -> Self {
+        let issued = pki.issue(&["localhost", "pbx.example", "127.0.0.1"]);
+        // An authority of our own refuses nothing.
+        self.secure = issued.ok().map(|issued| (pki.authority().to_owned(), issued));
         self
     }
 
@@ -96,8 +110,15 @@ impl Setup {
             ("127.0.0.1:8080", block.address(block::API).to_string()),
             ("[20000, 20999]", format!("[{first}, {last}]")),
         ];
+        if let Some((authority, issued)) = &self.secure {
+            let folder = to.join("tls");
+            std::fs::create_dir_all(&folder)?;
+            std::fs::write(folder.join("ca.pem"), authority)?;
+            issued.write(&folder, "pbx")?;
+        }
         let engine = ports.into_iter().map(|(from, to)| (from.to_owned(), to));
-        change(&to.join("engine.yaml"), engine.chain(self.engine.iter().cloned()))?;
+        let secure = self.secure.is_some().then(|| every_transport(block)).into_iter().flatten();
+        change(&to.join("engine.yaml"), engine.chain(secure).chain(self.engine.iter().cloned()))?;
         let line = to.join("lines/huaning");
         change(&line.join("line.yaml"), self.line.iter().cloned())?;
         if self.short_prompts {
@@ -110,6 +131,23 @@ impl Setup {
         }
         Ok(())
     }
+}
+
+fn every_transport(block: &Block) -> [(String, String); 2] {
+    let at = |offset| block.address(offset);
+    let port = at(block::SIP).port();
+    let (tcp, carrier) = (format!("\"tcp://{}\"]", at(block::SIP)), at(block::CARRIER));
+    let more = format!(
+        "\"tcp://{}\", \"udp://[::1]:{port}\", \"tcp://[::1]:{port}\", \"tls://{}\", \"ws://{}\", \"wss://{}\"]\n  \
+         tls: {{ certificate: tls/pbx.pem, key: tls/pbx.key, client_ca: tls/ca.pem }}",
+        at(block::SIP),
+        at(block::TLS),
+        at(block::WS),
+        at(block::WSS)
+    );
+    let allow = "allow_from: [".to_owned();
+    let v6 = format!("allow_from: [\"[::1]:{}\", ", carrier.port());
+    [(tcp, more), (allow, v6)]
 }
 
 fn change(file: &Path, changes: impl Iterator<Item = (String, String)>) -> Result<()> {

@@ -4,15 +4,17 @@ mod api;
 pub mod baresip;
 mod binary;
 mod block;
+pub mod chromium;
 mod folder;
 mod kamailio;
+pub mod pki;
 mod sipp;
 pub mod sound;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -131,6 +133,37 @@ impl Sibai {
     /// Where it speaks SIP, over UDP and TCP.
     pub fn sip(&self) -> SocketAddr {
         self.block.address(block::SIP)
+    }
+
+    /// Where it speaks SIP over TLS; with [`Setup::with_every_transport`] only, as the next three.
+    pub fn tls(&self) -> SocketAddr {
+        self.block.address(block::TLS)
+    }
+
+    /// Where it speaks SIP over WebSockets.
+    pub fn ws(&self) -> SocketAddr {
+        self.block.address(block::WS)
+    }
+
+    /// Where it speaks SIP over WebSockets under TLS.
+    pub fn wss(&self) -> SocketAddr {
+        self.block.address(block::WSS)
+    }
+
+    /// Where it speaks SIP over UDP and TCP on IPv6.
+    pub fn sip_v6(&self) -> SocketAddr {
+        SocketAddr::new(Ipv6Addr::LOCALHOST.into(), self.sip().port())
+    }
+
+    /// SIGHUP: it looks at its certificates at once.
+    pub fn hang_up_signal(&self) -> Result<()> {
+        let child = self.child.as_ref().context("it does not run")?;
+        kill_process(Pid::from_child(child), Signal::HUP).context("SIGHUP")
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_files(&self) -> Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.pid()?))?.count())
     }
 
     /// Where its trunk `local` is: only what comes from here, or from the second, is the carrier.

@@ -406,6 +406,7 @@ fn directory(setting: &Setting) -> Directory {
     let trunks = setting.plan.trunks.keys().map(|name| Trunk {
         name: name.clone(),
         sources: vec![base::PeerMatch::Address(address(CARRIER))],
+        certificate: None,
         targets: vec![flow(address(CARRIER))],
         port: None,
         probe: true,

@@ -11,8 +11,10 @@ use ivr::{Faults, SourceFile};
 use pbx::plan::{Limits, OriginalCaller, TrunkPlan};
 use sip::Algorithm;
 use sip::seam::{NumberUri, Registration, Transport};
+use sip::websocket::Origins;
 
 use super::table;
+use super::tls::{self, ListenerTls, TrunkTls};
 
 /// The checked engine.yaml.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,12 +48,16 @@ pub struct Sip {
     pub local_networks: Vec<Cidr>,
     /// Whether OPTIONS of somebody who is neither trunk nor registered phone is answered.
     pub answer_unknown_options: bool,
+    /// Certificates of the listeners over TLS.
+    pub tls: Option<ListenerTls>,
+    /// Pages that may open a WebSocket.
+    pub ws_origins: Origins,
 }
 
 /// A SIP listener.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listen {
-    /// UDP or TCP.
+    /// Its transport.
     pub transport: Transport,
     /// Where.
     pub address: SocketAddr,
@@ -83,6 +89,10 @@ pub struct Trunk {
     pub password: Option<String>,
     /// Sources that are this trunk.
     pub allow_from: Vec<PeerMatch>,
+    /// Connections whose peer proved this name by a certificate are this trunk.
+    pub tls_client: Option<String>,
+    /// How TLS is spoken toward the host, when that is its transport.
+    pub tls: Option<TrunkTls>,
     /// Verified on this trunk; shown to outside seats.
     pub caller_id: Option<PhoneNumber>,
     /// Calls at once, both ways.
@@ -193,7 +203,9 @@ impl Reader<'_, '_> {
         };
         let local_networks = self.each(view, "local_networks", "a network such as 10.0.0.0/8");
         let answer_unknown_options = view.truth("answer_unknown_options")?;
-        Some(Sip { listen, digest, public_address, local_networks, answer_unknown_options })
+        let ws_origins = self.origins(view);
+        let tls = tls::of_listeners(view);
+        Some(Sip { listen, digest, public_address, local_networks, answer_unknown_options, tls, ws_origins })
     }
 
     fn listen(&mut self, node: &Node, usual: &[Algorithm]) -> Option<Listen> {
@@ -206,6 +218,28 @@ impl Reader<'_, '_> {
             self.faults.add(on.at, "E182", format!("{text:?} is no listener"), "write udp://0.0.0.0:5060");
         }
         listen
+    }
+
+    fn origins(&mut self, view: View<'_>) -> Origins {
+        for node in view.items("ws_origins") {
+            if let Some(text) = node.text()
+                && !is_origin(text)
+            {
+                let message = format!("{text:?} is no origin");
+                self.faults.add(
+                    node.at,
+                    "E182",
+                    message,
+                    "write https://HOST or https://HOST:PORT, or \"*\"",
+                );
+            }
+        }
+        let listed: Vec<String> = view.texts("ws_origins").into_iter().map(str::to_owned).collect();
+        match &listed[..] {
+            [] => Origins::SameHost,
+            list if list.iter().any(|origin| origin == "*") => Origins::Any,
+            _ => Origins::Listed(listed),
+        }
     }
 
     /// Two sockets cannot be bound to one address.
@@ -280,6 +314,8 @@ impl Reader<'_, '_> {
     fn trunk(&mut self, node: &Node) -> Option<Trunk> {
         let view = View::new(Some(node), &table::TRUNK);
         let host = view.text("host").map(str::to_owned);
+        let transport = Transport::from_name(view.text("transport")?)?;
+        let tls = tls::of_trunk(view, transport, self.faults);
         let at = view.node("host").map_or(node.at, |host| host.at);
         if let Some(host) = &host
             && !is_host(host)
@@ -293,10 +329,16 @@ impl Reader<'_, '_> {
         }
         let mut allow_from: Vec<PeerMatch> =
             self.each(view, "allow_from", "CIDR, or an address with its port");
-        if allow_from.is_empty() {
+        let tls_client = view.text("tls_client").map(str::to_owned);
+        if allow_from.is_empty() && tls_client.is_none() {
             match host.as_deref().map(own_address) {
                 None => {
-                    self.faults.add(node.at, "E013", "a trunk lacks `host` or `allow_from`", "who is it?");
+                    self.faults.add(
+                        node.at,
+                        "E013",
+                        "a trunk lacks `host`, `allow_from` or `tls_client`",
+                        "who is it?",
+                    );
                 }
                 Some(Some(own)) => allow_from.push(own),
                 // Its addresses are looked up, and the registration says that calls will come from there.
@@ -319,10 +361,12 @@ impl Reader<'_, '_> {
         Some(Trunk {
             name: view.name("name")?,
             host,
-            transport: if view.text("transport")? == "tcp" { Transport::Tcp } else { Transport::Udp },
+            transport,
             user,
             password,
             allow_from,
+            tls_client,
+            tls,
             caller_id: view.text("caller_id").and_then(phone),
             max_calls: view.count("max_calls")?,
             registration: self.registration(node, view),
@@ -489,12 +533,14 @@ fn digests(view: View<'_>) -> Vec<Algorithm> {
 
 fn listener(text: &str, digest: &[Algorithm]) -> Option<Listen> {
     let (scheme, address) = text.split_once("://")?;
-    let transport = match scheme {
-        "udp" => Transport::Udp,
-        "tcp" => Transport::Tcp,
-        _ => return None,
-    };
+    let transport = Transport::from_name(scheme)?;
     Some(Listen { transport, address: address.parse().ok()?, digest: digest.to_vec() })
+}
+
+/// As a browser writes the origin of a page (RFC 6454 section 6.2), or any.
+fn is_origin(text: &str) -> bool {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    text == "*" || authority.is_some_and(|authority| is_host(authority) || authority == "localhost")
 }
 
 /// A name or address, perhaps with a port.
@@ -507,6 +553,17 @@ fn is_host(host: &str) -> bool {
         |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let all_digits = name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     !all_digits && name.split('.').all(label) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// A trunk's host without its port, as it stands in Request-URIs and certificates; IPv6 without brackets.
+pub fn host_name(host: &str) -> &str {
+    if let Some((name, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return name;
+    }
+    match host.rsplit_once(':') {
+        Some((name, port)) if !name.contains(':') && port.parse::<u16>().is_ok() => name,
+        _ => host,
+    }
 }
 
 /// How a trunk is recognised by its host, when that is an address.

@@ -33,6 +33,14 @@ impl Folder {
         }
     }
 
+    /// Where a path of the configuration lies on disk; `None` inside the binary.
+    pub fn place(&self, path: &str) -> Option<PathBuf> {
+        match self {
+            Self::BuiltIn => None,
+            Self::Disk(folder) => Some(folder.join(path)),
+        }
+    }
+
     /// Whether the path is a file.
     pub(super) fn has(&self, path: &str) -> bool {
         match self {

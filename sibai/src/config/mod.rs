@@ -7,6 +7,7 @@ mod folder;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::fmt::Write as _;
 use std::io;
@@ -19,8 +20,9 @@ use ivr::{Fault, Faults, SourceFile};
 use jiff::civil::Date;
 use pbx::Plan;
 
-pub use engine::{Api, Database, Engine, Listen, Recordings, Rtp, Sip, Trunk};
+pub use engine::{Api, Database, Engine, Listen, Recordings, Rtp, Sip, Trunk, host_name};
 pub use folder::Folder;
+pub use tls::{ListenerTls, TrunkTls};
 
 /// What reading a configuration gave.
 #[derive(Clone, Debug)]
@@ -119,6 +121,9 @@ fn load_from(folder: Folder, today: Date, variable: &dyn Fn(&str) -> Option<Stri
     let sources: Vec<SourceFile> = source.into_iter().collect();
     let mut noted = Faults::new(&sources);
     let engine = engine::read(&sources, variable, &mut noted);
+    if let Some((engine, tree)) = &engine {
+        tls::check(&folder, engine, tree, today, &mut noted);
+    }
     let lines = lines(&folder, today, &mut faults);
     let plan = across::check(engine.as_ref(), &lines, &mut noted, &mut faults);
     let engine_sound = !noted.any_error();

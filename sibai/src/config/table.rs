@@ -51,7 +51,7 @@ pub(super) static SIP: Struct = map(
             "listen",
             Kind::List(&Kind::Or(&Kind::Text, &Kind::Struct(&LISTENER)), 1, 16),
             Need::Default("[\"udp://127.0.0.1:5060\", \"tcp://127.0.0.1:5060\"]"),
-            "Listeners: udp://ADDRESS:PORT or tcp://ADDRESS:PORT, or a map with a digest of its own.",
+            "Listeners: udp, tcp, tls, ws or wss://ADDRESS:PORT (IPv6 in brackets), or a map with a digest of its own.",
         ),
         field(
             "digest",
@@ -68,7 +68,9 @@ pub(super) static SIP: Struct = map(
         field(
             "local_networks",
             Kind::List(&Kind::Text, 0, 64),
-            Need::Default("[\"127.0.0.0/8\", \"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\"]"),
+            Need::Default(
+                "[\"127.0.0.0/8\", \"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\", \"::1/128\", \"fc00::/7\", \"fe80::/10\"]",
+            ),
             "Networks whose peers see the own address.",
         ),
         field(
@@ -77,15 +79,43 @@ pub(super) static SIP: Struct = map(
             Need::Default("false"),
             "Whether OPTIONS of somebody who is neither trunk nor registered phone is answered.",
         ),
+        field("tls", Kind::Struct(&TLS), Need::Optional, "Certificates of the tls and wss listeners."),
+        field(
+            "ws_origins",
+            Kind::List(&Kind::Text, 0, 64),
+            Need::Default("[]"),
+            "Origins of pages that may open a WebSocket, as https://HOST; without any, pages of our own host; \"*\" is any.",
+        ),
     ],
-    &["realm", "tls"],
+    &["realm"],
+);
+
+/// Certificates of the listeners.
+pub(super) static TLS: Struct = map(
+    "sip.tls",
+    &[
+        field(
+            "certificate",
+            Kind::Text,
+            Need::Required,
+            "PEM file of the certificate and its chain, below the configuration's folder; a new one is taken up at once.",
+        ),
+        field("key", Kind::Text, Need::Required, "PEM file of its private key."),
+        field(
+            "client_ca",
+            Kind::Text,
+            Need::Optional,
+            "PEM file of who signs the certificates of trunks that prove themselves by one (tls_client).",
+        ),
+    ],
+    &[],
 );
 
 /// A listener with a digest of its own.
 pub(super) static LISTENER: Struct = map(
     "a listener",
     &[
-        field("on", Kind::Text, Need::Required, "udp://ADDRESS:PORT or tcp://ADDRESS:PORT."),
+        field("on", Kind::Text, Need::Required, "udp, tcp, tls, ws or wss://ADDRESS:PORT."),
         field("digest", digests(), Need::Optional, "As sip.digest, for this listener only."),
     ],
     &[],
@@ -120,13 +150,33 @@ pub(super) static TRUNK: Struct = map(
             "host",
             Kind::Text,
             Need::Optional,
-            "Where calls go out: a name or address, with :port if not 5060.",
+            "Where calls go out: a name or address, with :port if not 5060 (5061 over TLS).",
         ),
         field(
             "transport",
-            Kind::OneOf(&Words { words: &["udp", "tcp"], later: &["tls"] }),
+            Kind::OneOf(&Words { words: &["udp", "tcp", "tls"], later: &[] }),
             Need::Default("udp"),
             "Transport toward the host.",
+        ),
+        field(
+            "tls_name",
+            Kind::Text,
+            Need::Optional,
+            "The name that the carrier's certificate must be for; without it, the host.",
+        ),
+        field(
+            "ca",
+            Kind::Text,
+            Need::Optional,
+            "PEM file of who signs the carrier's certificate; without it, the system's authorities.",
+        ),
+        field("certificate", Kind::Text, Need::Optional, "PEM file of our certificate for this carrier."),
+        field("key", Kind::Text, Need::Optional, "PEM file of its private key."),
+        field(
+            "tls_client",
+            Kind::Text,
+            Need::Optional,
+            "A peer that proves this name by a certificate of sip.tls.client_ca is this trunk, wherever it is.",
         ),
         field("user", Kind::Secret, Need::Optional, "Digest user, as env:NAME."),
         field("password", Kind::Secret, Need::Optional, "Digest password, as env:NAME."),

@@ -228,7 +228,21 @@ fn what_cannot_be_meant_in_engine_yaml_is_refused() {
     for (yaml, code) in [
         ("sip: { listen: [\"udp:127.0.0.1:5060\"] }", "E182"),
         ("sip: { listen: [\"udp://127.0.0.1:5060\", \"udp://127.0.0.1:5060\"] }", "E181"),
-        ("sip: { listen: [\"tls://127.0.0.1:5061\"] }", "E182"),
+        ("sip: { listen: [\"tls://127.0.0.1:5061\"] }", "E190"),
+        ("sip: { listen: [{ on: \"wss://[::1]:443\" }] }", "E190"),
+        ("sip: { listen: [\"sctp://127.0.0.1:5061\"] }", "E182"),
+        ("sip: { tls: { certificate: a.pem } }", "E013"),
+        ("sip: { tls: { certificate: a.pem, key: a.pem } }", "E190"),
+        ("sip: { ws_origins: [desk.example] }", "E182"),
+        ("trunks: [{ name: a, host: 127.0.0.1, ca: a.pem }]", "E190"),
+        ("trunks: [{ name: a, host: 127.0.0.1, transport: tls, ca: a.pem }]", "E190"),
+        ("trunks: [{ name: a, host: 127.0.0.1, transport: tls, ca: engine.yaml }]", "E190"),
+        ("trunks: [{ name: a, host: 127.0.0.1, transport: tls, ca: engine.yaml, key: engine.yaml }]", "E013"),
+        (
+            "trunks: [{ name: a, host: 127.0.0.1, transport: tls, tls_name: \"a b\", ca: engine.yaml }]",
+            "E182",
+        ),
+        ("trunks: [{ name: a, tls_client: a.example }]", "E190"),
         ("sip: { public_address: home }", "E182"),
         ("sip: { local_networks: [10.0.0.0/99] }", "E182"),
         ("sip: { digest: [md4] }", "E015"),
@@ -293,5 +307,33 @@ fn schema_and_reference_are_those_of_the_table() {
     let reference = fs::read_to_string(shipped().join("../docs/configuration.md")).unwrap();
     for row in engine_reference().into_iter().flat_map(|(_, rows)| rows) {
         assert!(reference.lines().any(|line| line == row), "docs/configuration.md lacks the row\n{row}");
+    }
+}
+
+#[test]
+fn certificates_are_tried_before_anybody_calls() {
+    let made = |year: i32| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(vec!["pbx.example".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 10, 20);
+        (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    };
+    let ((good, key), (soon, soon_key), (late, late_key)) = (made(2031), made(2026), made(2025));
+    let yaml = "sip: { listen: [\"tls://127.0.0.1:5061\"], tls: { certificate: c.pem, key: k.pem, client_ca: c.pem } }";
+    for (certificate, key, expected) in [
+        (&good, &key, None),
+        (&soon, &soon_key, Some("W190")),
+        (&late, &late_key, Some("W190")),
+        (&good, &soon_key, Some("E190")),
+        (&key, &key, Some("E190")),
+        (&good, &good, Some("E190")),
+    ] {
+        let folder = folder(&format!("{ENGINE}{yaml}\n"), &[("one", LINE)]);
+        fs::write(folder.path().join("c.pem"), certificate).unwrap();
+        fs::write(folder.path().join("k.pem"), key).unwrap();
+        let loaded = load(folder.path(), today());
+        let found = loaded.faults.first().map(|fault| fault.code);
+        assert_eq!(found, expected, "{:?}", loaded.faults);
+        assert_eq!(loaded.plan.is_some(), expected != Some("E190"));
     }
 }

@@ -1,10 +1,12 @@
 //! Sockets, threads, epoll, files, clocks: everything that the machines must not touch.
 
 pub mod clock;
+mod connection;
 pub mod control;
 pub mod net;
 pub mod ports;
 pub mod recorder;
 pub mod sealer;
-pub mod stream;
+mod stream;
+pub mod tls;
 pub mod worker;

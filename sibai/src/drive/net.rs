@@ -11,10 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sip::seam::{Flow, Input as SipInput, Listener, Transport};
-use sip::{Carriage, Message};
+use sip::websocket::Origins;
+use sip::{Carriage, Message, stun};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::control;
 use super::stream::{Streams, listen};
+use super::tls::Tls;
 use crate::metrics::Metrics;
 use crate::node;
 
@@ -22,7 +25,7 @@ use crate::node;
 #[derive(Debug)]
 pub struct Bound {
     udp: Vec<(u16, UdpSocket)>,
-    tcp: Vec<(u16, std::net::TcpListener)>,
+    streams: Vec<(u16, Transport, std::net::TcpListener)>,
     /// What was bound, in the order of the listeners.
     pub addresses: Vec<Listener>,
 }
@@ -45,7 +48,7 @@ pub struct Receivers {
 impl Bound {
     /// Binds every listener, or says which one cannot be bound and why.
     pub fn bind(listeners: &[Listener]) -> Result<Self, (Listener, io::Error)> {
-        let mut bound = Self { udp: Vec::new(), tcp: Vec::new(), addresses: Vec::new() };
+        let mut bound = Self { udp: Vec::new(), streams: Vec::new(), addresses: Vec::new() };
         for (number, listener) in (0..).zip(listeners) {
             let address = bound.bind_one(number, *listener).map_err(|error| (*listener, error))?;
             bound.addresses.push(Listener { address, ..*listener });
@@ -56,20 +59,22 @@ impl Bound {
     fn bind_one(&mut self, number: u16, listener: Listener) -> io::Result<SocketAddr> {
         match listener.transport {
             Transport::Udp => {
-                let socket = UdpSocket::bind(listener.address)?;
-                let buffer = socket2::SockRef::from(&socket);
+                let socket = open(listener.address, Type::DGRAM, Protocol::UDP)?;
                 // Room for a burst of some thousand datagrams; the kernel may grant less.
-                let _ = buffer.set_recv_buffer_size(RECEIVE_BUFFER);
+                let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+                let socket = UdpSocket::from(socket);
                 socket.set_read_timeout(Some(LOOK_ROUND))?;
                 let address = socket.local_addr()?;
                 self.udp.push((number, socket));
                 Ok(address)
             }
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-                let socket = std::net::TcpListener::bind(listener.address)?;
+                let socket = open(listener.address, Type::STREAM, Protocol::TCP)?;
+                socket.listen(BACKLOG)?;
                 socket.set_nonblocking(true)?;
+                let socket = std::net::TcpListener::from(socket);
                 let address = socket.local_addr()?;
-                self.tcp.push((number, socket));
+                self.streams.push((number, listener.transport, socket));
                 Ok(address)
             }
         }
@@ -81,9 +86,12 @@ impl Bound {
         control: &control::Sender,
         runtime: &tokio::runtime::Handle,
         metrics: &Arc<Metrics>,
+        tls: &Arc<Tls>,
+        origins: Origins,
     ) -> io::Result<(Net, Receivers)> {
         let stop = Arc::new(AtomicBool::new(false));
-        let streams = Streams::new(control.clone(), runtime.clone());
+        let (control_of_streams, tls) = (control.clone(), Arc::clone(tls));
+        let streams = Streams::new(control_of_streams, runtime.clone(), tls, origins, Arc::clone(metrics));
         let mut udp = HashMap::new();
         let mut threads = Vec::new();
         for (number, socket) in self.udp {
@@ -101,8 +109,8 @@ impl Bound {
                 std::thread::Builder::new().name(format!("sip-udp-{number}")).spawn(move || ear.listen())?,
             );
         }
-        for (number, socket) in self.tcp {
-            listen(number, socket, &streams, runtime)?;
+        for (number, transport, socket) in self.streams {
+            listen(number, transport, socket, &streams)?;
         }
         Ok((Net { udp, streams, metrics: Arc::clone(metrics) }, Receivers { stop, threads }))
     }
@@ -156,6 +164,12 @@ impl Ear {
             if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0 | b' ')) {
                 continue;
             }
+            if stun::is_stun(bytes) {
+                if let Some(answer) = stun::answer(bytes, remote) {
+                    let _ = self.socket.send_to(&answer, remote);
+                }
+                continue;
+            }
             self.metrics.sip_received.add(1);
             let message = Message::parse(Bytes::copy_from_slice(bytes), Carriage::Datagram);
             let flow = Flow {
@@ -171,6 +185,20 @@ impl Ear {
             }
         }
     }
+}
+
+/// A bound socket. One for IPv6 takes IPv6 only, so that both families can listen on one port.
+fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if kind == Type::STREAM {
+        // Connections of the process before may still be closing.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 /// Our address toward a peer, when a listener listens on all of them.
@@ -199,6 +227,9 @@ fn ask_kernel(remote: SocketAddr) -> io::Result<IpAddr> {
     socket.connect(remote)?;
     Ok(socket.local_addr()?.ip())
 }
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1_024;
 
 /// The longest UDP datagram there is.
 const LONGEST_DATAGRAM: usize = 65_536;

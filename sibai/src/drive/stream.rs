@@ -1,61 +1,81 @@
-//! SIP over streams: accepted and opened connections, one task each, bounded in number, time and queue.
+//! SIP over streams: the table of accepted and opened connections, bounded in number, time and queue.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base::Mono;
 use bytes::Bytes;
-use sip::framer::{Frame, Framer, Unframeable};
 use sip::seam::{Flow, Input as SipInput, Transport};
-use sip::{Carriage, Message};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use sip::websocket::Origins;
+use sip::{BadMessage, Message};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use super::connection::Connection;
 use super::control;
+use super::tls::Tls;
+use crate::metrics::Metrics;
 use crate::node;
 
 /// All stream connections; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Streams {
-    table: Arc<Mutex<Table>>,
-    numbers: Arc<AtomicU64>,
+pub(super) struct Streams(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    table: Mutex<Table>,
+    numbers: AtomicU64,
     control: control::Sender,
     runtime: Handle,
+    tls: Arc<Tls>,
+    origins: Origins,
+    metrics: Arc<Metrics>,
+    start: std::time::Instant,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     streams: HashMap<u64, Stream>,
     /// The newest connection to a peer, for reuse (RFC 3261 §18.1.1).
-    newest: HashMap<SocketAddr, u64>,
+    newest: HashMap<Way, u64>,
     sources: HashMap<IpAddr, usize>,
 }
 
 #[derive(Debug)]
 struct Stream {
-    remote: SocketAddr,
-    letters: mpsc::Sender<Bytes>,
+    way: Way,
+    /// `None` once it took nothing for a whole queue: it is being closed.
+    letters: Option<mpsc::Sender<Bytes>>,
+}
+
+/// What a new message may share a connection by: over TLS also the certificates that were agreed on.
+type Way = (Transport, SocketAddr, u16);
+
+fn way(flow: &Flow) -> Way {
+    let number = if flow.transport == Transport::Tls { flow.listener } else { 0 };
+    (flow.transport, flow.remote, number)
 }
 
 /// Accepts connections on a bound listener until the runtime ends.
-pub fn listen(
+pub(super) fn listen(
     number: u16,
+    transport: Transport,
     socket: std::net::TcpListener,
     streams: &Streams,
-    runtime: &Handle,
 ) -> io::Result<()> {
-    let _guard = runtime.enter();
+    let _guard = streams.0.runtime.enter();
     let listener = TcpListener::from_std(socket)?;
     let streams = streams.clone();
-    runtime.spawn(async move {
+    streams.0.runtime.clone().spawn(async move {
         loop {
             match listener.accept().await {
-                Ok((stream, remote)) => streams.accept(number, stream, remote),
+                Ok((stream, remote)) => streams.accept(number, transport, stream, remote),
                 // Out of descriptors, as a rule: give the others time to close.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -66,173 +86,221 @@ pub fn listen(
 
 impl Streams {
     /// None yet.
-    pub fn new(control: control::Sender, runtime: Handle) -> Self {
-        Self { table: Arc::default(), numbers: Arc::new(AtomicU64::new(1)), control, runtime }
+    pub(super) fn new(
+        control: control::Sender,
+        runtime: Handle,
+        tls: Arc<Tls>,
+        origins: Origins,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            table: Mutex::default(),
+            numbers: AtomicU64::new(1),
+            control,
+            runtime,
+            tls,
+            origins,
+            metrics,
+            start: std::time::Instant::now(),
+        }))
     }
 
     /// Queues a message on its connection, on the one to that peer, or on a new one.
-    pub fn send(&self, flow: Flow, bytes: Bytes) {
-        let letters = {
-            let table = self.table();
-            let number = flow.connection.or_else(|| table.newest.get(&flow.remote).copied());
-            number.and_then(|number| table.streams.get(&number)).map(|stream| stream.letters.clone())
-        };
-        match letters {
-            // A connection that takes nothing for this long a queue is dead; so is one that is gone.
-            Some(letters) => {
-                if letters.try_send(bytes).is_err() {
-                    self.unreachable(flow);
+    pub(super) fn send(&self, flow: Flow, bytes: Bytes) {
+        let found = {
+            let mut table = self.table();
+            let number = flow.connection.or_else(|| table.newest.get(&way(&flow)).copied());
+            number.and_then(|number| table.streams.get_mut(&number)).map(|stream| {
+                let taken =
+                    stream.letters.as_ref().is_some_and(|letters| letters.try_send(bytes.clone()).is_ok());
+                if !taken {
+                    // Without its sender the connection ends: one that takes nothing for a whole queue is dead.
+                    stream.letters = None;
                 }
-            }
-            None if flow.connection.is_some() => self.unreachable(flow),
-            None => self.open(flow, bytes),
+                taken
+            })
+        };
+        match found {
+            Some(true) => {}
+            None if flow.connection.is_none() => self.open(flow, bytes),
+            Some(false) | None => self.unreachable(flow),
         }
     }
 
     fn unreachable(&self, flow: Flow) {
         let input = control::Input::Node(node::Input::Sip(SipInput::Unreachable { flow }));
         // Called from the control thread: waiting for room in its own queue would be for ever.
-        if let Err(error) = self.control.try_send(input) {
-            let control = self.control.clone();
+        if let Err(error) = self.0.control.try_send(input) {
+            let control = self.0.control.clone();
             let (std::sync::mpsc::TrySendError::Full(input)
             | std::sync::mpsc::TrySendError::Disconnected(input)) = error;
-            self.runtime.spawn_blocking(move || control.send(input));
+            self.0.runtime.spawn_blocking(move || control.send(input));
         }
     }
 
-    fn accept(&self, listener: u16, stream: TcpStream, remote: SocketAddr) {
+    fn accept(&self, listener: u16, transport: Transport, stream: TcpStream, remote: SocketAddr) {
         let Ok(local) = stream.local_addr() else { return };
-        let Some((number, letters)) = self.enter(remote) else { return };
-        let flow = Flow { transport: Transport::Tcp, local, remote, connection: Some(number), listener };
-        self.runtime.spawn(self.clone().talk(stream, flow, letters));
-    }
-
-    fn open(&self, flow: Flow, bytes: Bytes) {
-        let Some((number, letters)) = self.enter(flow.remote) else { return self.unreachable(flow) };
+        let flow = Flow { transport, local, remote, connection: None, listener };
+        // Before the handshake: whoever is over the bound costs no cryptography.
+        let Some((number, letters)) = self.enter(&flow) else { return };
+        let flow = Flow { connection: Some(number), ..flow };
+        let connection = Connection { streams: self.clone(), flow, letters, is_ours: false };
         let streams = self.clone();
-        if let Some(stream) = self.table().streams.get(&number) {
-            let _ = stream.letters.try_send(bytes);
-        }
-        self.runtime.spawn(async move {
-            let connected = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(flow.remote)).await;
-            if let Ok(Ok(stream)) = connected {
-                let local = stream.local_addr().unwrap_or(flow.local);
-                let flow = Flow { local, connection: Some(number), ..flow };
-                streams.talk(stream, flow, letters).await;
-            } else {
-                streams.leave(number);
-                streams.unreachable(flow);
-            }
+        self.0.runtime.spawn(async move {
+            streams.receive(stream, connection).await;
+            streams.end(number).await;
         });
     }
 
+    async fn receive(&self, stream: TcpStream, connection: Connection) {
+        prepare(&stream);
+        if !connection.flow.transport.is_secure() {
+            return connection.talk(stream).await;
+        }
+        let Some(acceptor) = self.0.tls.acceptor() else { return };
+        match tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let names = self.0.tls.proved(stream.get_ref().1.peer_certificates());
+                if let (false, Some(number)) = (names.is_empty(), connection.flow.connection) {
+                    self.tell(SipInput::Proved { connection: number, names }).await;
+                }
+                connection.talk(stream).await;
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(remote = %connection.flow.remote, %error, "TLS handshake");
+            }
+            Err(_) => tracing::debug!(remote = %connection.flow.remote, "TLS handshake took too long"),
+        }
+    }
+
+    fn open(&self, flow: Flow, bytes: Bytes) {
+        // To a browser nobody can connect: its WebSocket is there or the phone is not.
+        let is_possible = matches!(flow.transport, Transport::Tcp | Transport::Tls);
+        let entered = if is_possible { self.enter(&flow) } else { None };
+        let Some((number, letters)) = entered else { return self.unreachable(flow) };
+        if let Some(letters) = self.table().streams.get(&number).and_then(|stream| stream.letters.as_ref()) {
+            let _ = letters.try_send(bytes);
+        }
+        let streams = self.clone();
+        self.0.runtime.spawn(async move {
+            if !streams.connect(flow, number, letters).await {
+                streams.unreachable(flow);
+            }
+            streams.end(number).await;
+        });
+    }
+
+    /// Connects and talks; `false` when there was nobody, or not who it should be.
+    async fn connect(&self, flow: Flow, number: u64, letters: mpsc::Receiver<Bytes>) -> bool {
+        let connecting = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect(flow.remote));
+        let Ok(Ok(stream)) = connecting.await else { return false };
+        prepare(&stream);
+        let local = stream.local_addr().unwrap_or(flow.local);
+        let streams = self.clone();
+        let ours = Flow { local, connection: Some(number), ..flow };
+        let connection = Connection { streams, flow: ours, letters, is_ours: true };
+        if flow.transport == Transport::Tcp {
+            connection.talk(stream).await;
+            return true;
+        }
+        let Some((connector, name)) = self.0.tls.connector(flow.listener) else { return false };
+        match tokio::time::timeout(CONNECT_WITHIN, connector.connect(name, stream)).await {
+            Ok(Ok(stream)) => {
+                connection.talk(stream).await;
+                true
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(remote = %flow.remote, %error, "TLS toward a trunk");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
     /// Enters a connection into the table, unless there are too many.
-    fn enter(&self, remote: SocketAddr) -> Option<(u64, mpsc::Receiver<Bytes>)> {
+    fn enter(&self, flow: &Flow) -> Option<(u64, mpsc::Receiver<Bytes>)> {
         let mut table = self.table();
-        let from_there = table.sources.get(&remote.ip()).copied().unwrap_or(0);
+        let source = network(flow.remote.ip());
+        let from_there = table.sources.get(&source).copied().unwrap_or(0);
         if table.streams.len() >= MOST_STREAMS || from_there >= MOST_PER_SOURCE {
             return None;
         }
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let number = self.0.numbers.fetch_add(1, Ordering::Relaxed);
         let (letters, queue) = mpsc::channel(MOST_LETTERS);
-        table.streams.insert(number, Stream { remote, letters });
-        table.newest.insert(remote, number);
-        *table.sources.entry(remote.ip()).or_default() += 1;
+        table.streams.insert(number, Stream { way: way(flow), letters: Some(letters) });
+        table.newest.insert(way(flow), number);
+        *table.sources.entry(source).or_default() += 1;
+        self.0.metrics.sip_connections.set(table.streams.len() as i64);
         Some((number, queue))
+    }
+
+    /// A connection is over: its place is free, and its registrations are gone.
+    async fn end(&self, number: u64) {
+        self.leave(number);
+        self.tell(SipInput::Closed { connection: number }).await;
     }
 
     fn leave(&self, number: u64) {
         let mut table = self.table();
         let Some(stream) = table.streams.remove(&number) else { return };
-        if table.newest.get(&stream.remote) == Some(&number) {
-            table.newest.remove(&stream.remote);
+        if table.newest.get(&stream.way) == Some(&number) {
+            table.newest.remove(&stream.way);
         }
-        if let Some(count) = table.sources.get_mut(&stream.remote.ip()) {
+        let source = network(stream.way.1.ip());
+        if let Some(count) = table.sources.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
-                table.sources.remove(&stream.remote.ip());
+                table.sources.remove(&source);
             }
         }
+        self.0.metrics.sip_connections.set(table.streams.len() as i64);
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection's life.
-    async fn talk(self, stream: TcpStream, flow: Flow, mut letters: mpsc::Receiver<Bytes>) {
-        let _ = stream.set_nodelay(true);
-        let (mut reader, mut writer) = stream.into_split();
-        let mut framer = Framer::new();
-        let mut buffer = vec![0; READ_BUFFER];
-        let mut patience = FIRST_MESSAGE_WITHIN;
-        loop {
-            tokio::select! {
-                letter = letters.recv() => {
-                    let Some(letter) = letter else { break };
-                    let written = tokio::time::timeout(WRITE_WITHIN, writer.write_all(&letter)).await;
-                    if !matches!(written, Ok(Ok(()))) {
-                        break;
-                    }
-                }
-                read = tokio::time::timeout(patience, reader.read(&mut buffer)) => {
-                    let Ok(Ok(length @ 1..)) = read else { break };
-                    framer.push(&buffer[..length]);
-                    let (answers, goes_on) = self.read_frames(&mut framer, flow).await;
-                    patience = IDLE;
-                    let written = answers.is_empty() || writer.write_all(&answers).await.is_ok();
-                    if !written || !goes_on {
-                        break;
-                    }
-                }
-            }
-        }
-        if let Some(connection) = flow.connection {
-            self.leave(connection);
-            self.tell(SipInput::Closed { connection }).await;
-        }
+    pub(super) fn origins(&self) -> &Origins {
+        &self.0.origins
     }
 
-    /// Passes whole messages on; gives back what is to be written at once (pongs, a last refusal), and
-    /// whether the connection goes on.
-    async fn read_frames(&self, framer: &mut Framer, flow: Flow) -> (Vec<u8>, bool) {
-        let mut answers = Vec::new();
-        loop {
-            match framer.next_frame() {
-                Some(Ok(Frame::Message(bytes))) => {
-                    let message = Message::parse(bytes, Carriage::Stream);
-                    self.tell(SipInput::Received { flow, message }).await;
-                }
-                // RFC 5626 §4.4.1: a double CRLF is answered with a single one.
-                Some(Ok(Frame::Ping)) => answers.extend_from_slice(b"\r\n"),
-                Some(Ok(Frame::Pong)) => {}
-                None => return (answers, true),
-                Some(Err(unframeable)) => {
-                    // Where the next message begins nobody can tell any more: say so, then close.
-                    let (Unframeable::TooLarge { head } | Unframeable::Length { head }) = unframeable;
-                    if let Err(bad) = Message::parse(head, Carriage::Stream)
-                        && let Some(reply) = bad.reply(flow.remote, LAST_TAG)
-                    {
-                        answers.extend_from_slice(reply.as_bytes());
-                    }
-                    return (answers, false);
-                }
-            }
-        }
+    /// Time for the pace of keep-alives, from any beginning.
+    pub(super) fn now(&self) -> Mono {
+        let nanos = u64::try_from(self.0.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        Mono::from_nanos(nanos)
+    }
+
+    /// Passes a message on.
+    pub(super) async fn received(&self, flow: Flow, message: Result<Message, BadMessage>) {
+        self.0.metrics.sip_received.add(1);
+        self.tell(SipInput::Received { flow, message }).await;
     }
 
     /// Waits for room: TCP's own flow control then slows the peer down.
     async fn tell(&self, input: SipInput) {
         let mut input = control::Input::Node(node::Input::Sip(input));
-        while let Err(std::sync::mpsc::TrySendError::Full(back)) = self.control.try_send(input) {
+        while let Err(std::sync::mpsc::TrySendError::Full(back)) = self.0.control.try_send(input) {
             input = back;
             tokio::time::sleep(FULL_PAUSE).await;
         }
     }
 }
 
-/// The To tag of a refusal that no dialog follows.
-const LAST_TAG: &str = "unframeable";
+/// Small messages go at once, and the kernel notices a peer that is gone without a word, whatever SIP it
+/// speaks.
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let alive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY).with_retries(3);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&alive);
+}
+
+/// An IPv6 host owns its whole /64, so it counts as one source.
+fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
 
 /// Connections in all (reliability.md B9).
 const MOST_STREAMS: usize = 8_192;
@@ -243,20 +311,18 @@ const MOST_PER_SOURCE: usize = 1_024;
 /// Messages waiting for one connection to take them.
 const MOST_LETTERS: usize = 64;
 
-/// A connection that says nothing at all is closed after this long.
-const FIRST_MESSAGE_WITHIN: Duration = Duration::from_secs(10);
+/// TLS takes two round trips; who needs longer wants to hold a place.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
-/// A connection that has spoken may be silent for as long as the longest registration, and a little.
-const IDLE: Duration = Duration::from_secs(3_900);
+/// For opening a connection to a trunk: the kernel's second SYN goes out after one second, and a trunk that
+/// does not answer must be given up in time for the next one (4 s).
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
-/// For opening a connection to a trunk or phone.
-const CONNECT_WITHIN: Duration = Duration::from_secs(4);
+/// Silence after which the kernel asks.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(45);
 
-/// A peer that does not read for this long is dead.
-const WRITE_WITHIN: Duration = Duration::from_secs(10);
-
-/// Read at once.
-const READ_BUFFER: usize = 16_384;
+/// Between its questions.
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
 
 /// After a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,20 +1,28 @@
 //! From the configuration to what the SIP endpoint knows: users, trunks, addresses.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use base::{Name, PeerMatch};
 use sip::seam::{Directory, Flow, Listener, Transport, Trunk, User};
 
-use crate::config::Engine;
+use crate::config::{Engine, host_name};
 use crate::drive::net::Routes;
+use crate::drive::tls::number_of_trunk;
 use crate::store::REALM;
 
 /// The directory as of now: host names of trunks are looked up here.
 pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<Name, User>) -> Directory {
-    let trunks = engine.trunks.iter().map(|trunk| {
+    let trunks = engine.trunks.iter().enumerate().map(|(at, trunk)| {
         let target = trunk.host.as_deref().and_then(|host| target(host, trunk.transport, listeners));
+        let target = match target {
+            // A trunk's certificates are found by a number of its own.
+            Some(flow) if trunk.transport == Transport::Tls => {
+                Some(Flow { listener: number_of_trunk(listeners.len(), at), ..flow })
+            }
+            other => other,
+        };
         if trunk.host.is_some() && target.is_none() {
             tracing::error!(trunk = %trunk.name, "its host has no address that a listener can reach");
         }
@@ -26,9 +34,10 @@ pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<
         Trunk {
             name: trunk.name.clone(),
             sources,
+            certificate: trunk.tls_client.clone(),
             targets: target.into_iter().collect(),
-            host: trunk.host.as_deref().map_or_else(String::new, without_port),
-            port: trunk.host.as_deref().and_then(port),
+            host: trunk.host.as_deref().map_or_else(String::new, |host| host_name(host).to_owned()),
+            port: trunk.host.as_deref().and_then(|host| port(host, trunk.transport)),
             probe: trunk.probe,
             registration: trunk.registration.clone(),
             uri: trunk.uri,
@@ -52,38 +61,41 @@ fn target(host: &str, transport: Transport, listeners: &[Listener]) -> Option<Fl
     let addresses: Vec<SocketAddr> = match host.parse() {
         Ok(address) => vec![address],
         Err(_) if has_port(host) => host.to_socket_addrs().ok()?.collect(),
-        Err(_) => (host, SIP_PORT).to_socket_addrs().ok()?.collect(),
+        Err(_) => (host_name(host), transport.default_port()).to_socket_addrs().ok()?.collect(),
     };
     addresses.into_iter().find_map(|remote| {
-        let (number, listener) = (0..)
+        let found = (0..)
             .zip(listeners)
-            .find(|(_, l)| l.transport == transport && l.address.is_ipv4() == remote.is_ipv4())?;
-        let local = Routes::default().local(listener.address, remote);
+            .find(|(_, l)| l.transport == transport && l.address.is_ipv4() == remote.is_ipv4());
+        // Over TLS a trunk can be called without listening for it: what it sends comes back over the
+        // connection (RFC 5923).
+        let (number, bound) = match found {
+            Some((number, listener)) => (number, listener.address),
+            None if transport == Transport::Tls => (0, any(remote, transport.default_port())),
+            None => return None,
+        };
+        let local = Routes::default().local(bound, remote);
         Some(Flow { transport, local, remote, connection: None, listener: number })
     })
 }
 
-/// The host alone, as it stands in Request-URIs: the endpoint adds the port of the flow.
-fn without_port(host: &str) -> String {
-    match (host.parse::<SocketAddr>(), host.rsplit_once(':')) {
-        (Ok(address), _) => address.ip().to_string(),
-        (Err(_), Some((name, _))) if has_port(host) => name.to_owned(),
-        _ => host.to_owned(),
+/// The unspecified address of the peer's family.
+fn any(remote: SocketAddr, port: u16) -> SocketAddr {
+    match remote {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, port).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, port).into(),
     }
 }
 
-/// The port as written, unless it is the usual one.
-fn port(host: &str) -> Option<u16> {
+/// The port as written, unless it is the transport's usual one.
+fn port(host: &str, transport: Transport) -> Option<u16> {
     let (_, port) = host.rsplit_once(':').filter(|_| has_port(host))?;
-    port.parse().ok().filter(|&port| port != SIP_PORT)
+    port.parse().ok().filter(|&port| port != transport.default_port())
 }
 
 fn has_port(host: &str) -> bool {
     host.rsplit_once(':').is_some_and(|(name, port)| !name.contains(':') && port.parse::<u16>().is_ok())
 }
-
-/// RFC 3261 §19.1.2.
-const SIP_PORT: u16 = 5060;
 
 #[cfg(test)]
 mod tests {
@@ -94,12 +106,14 @@ mod tests {
         for (written, host) in [
             ("127.0.0.1:5080", "127.0.0.1"),
             ("127.0.0.1", "127.0.0.1"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
             ("[::1]:5080", "::1"),
             ("sip.carrier.example:5080", "sip.carrier.example"),
             ("sip.carrier.example", "sip.carrier.example"),
         ] {
-            assert_eq!(without_port(written), host);
-            assert!(sip::Uri::sip(Some("13800138001"), &without_port(written), Some(5080)).is_ok());
+            assert_eq!(host_name(written), host);
+            assert!(sip::Uri::sip(Some("13800138001"), host_name(written), Some(5080)).is_ok());
         }
     }
 
@@ -110,5 +124,7 @@ mod tests {
         assert_eq!(flow.remote, "127.0.0.1:5060".parse().unwrap());
         assert_eq!(flow.local, "127.0.0.1:5060".parse().unwrap());
         assert!(target("127.0.0.1", Transport::Tcp, &[listener]).is_none());
+        let flow = target("127.0.0.1", Transport::Tls, &[listener]).unwrap();
+        assert_eq!((flow.local, flow.remote.port()), ("127.0.0.1:5061".parse().unwrap(), 5061));
     }
 }

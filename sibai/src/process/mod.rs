@@ -32,6 +32,7 @@ use crate::drive::net::{Bound, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
 use crate::drive::sealer::{Sealer, policy};
+use crate::drive::tls::Tls;
 use crate::drive::worker::{self, Worker};
 use crate::metrics::Metrics;
 use crate::node::{self, Node, Setup};
@@ -63,6 +64,7 @@ pub struct Process {
     store: Store,
     listeners: Vec<Listener>,
     api: SocketAddr,
+    tls: Arc<Tls>,
     secrets: NewSecrets,
     metrics: Arc<Metrics>,
     ready: Arc<AtomicBool>,
@@ -77,6 +79,7 @@ impl Process {
     pub fn start(loaded: &Loaded, options: &Options) -> anyhow::Result<Self> {
         let (engine, plan, prompts) = ready_made(loaded)?;
         let clock = clock(&engine, &plan, options.at)?;
+        let tls = Tls::load(&engine, &loaded.folder).map_err(|why| anyhow::anyhow!("TLS: {why}"))?;
         let bound = bind(&engine, options.free_ports)?;
         let api = bind_api(&engine, options.free_ports)?;
         let lock = lock(&options.data)?;
@@ -97,6 +100,7 @@ impl Process {
             plan,
             prompts,
             clock,
+            tls: Arc::new(tls),
             bound,
             api,
             folder,
@@ -144,16 +148,19 @@ impl Process {
         banner::text(self)
     }
 
-    /// Waits for SIGTERM or SIGINT.
+    /// Waits for SIGTERM or SIGINT; takes up new certificates on SIGHUP meanwhile.
     pub fn wait_for_signal(&self) {
         use tokio::signal::unix::{SignalKind, signal};
         let Some(runtime) = &self.runtime else { return };
         runtime.block_on(async {
-            let waits = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-            let [Ok(mut terminate), Ok(mut interrupt)] = waits else { return };
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            let waits = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+            let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = waits else { return };
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return,
+                    _ = interrupt.recv() => return,
+                    _ = hangup.recv() => tasks::reload_certificates(&self.tls).await,
+                }
             }
         });
     }
@@ -229,6 +236,7 @@ struct Parts {
     plan: Arc<Plan>,
     prompts: Arc<Prompts>,
     clock: Clock,
+    tls: Arc<Tls>,
     bound: Bound,
     api: std::net::TcpListener,
     folder: PathBuf,
@@ -254,8 +262,11 @@ impl Parts {
         let (recorder, recorder_thread) = self.recorder(rings, &journal, &metrics)?;
         let listeners = self.bound.addresses.clone();
         let node = self.node(&listeners, workers.len(), entropy)?;
-        let (net, receivers) =
-            self.bound.start(&control, self.runtime.handle(), &metrics).context("listeners")?;
+        let origins = self.engine.sip.ws_origins.clone();
+        let (net, receivers) = self
+            .bound
+            .start(&control, self.runtime.handle(), &metrics, &self.tls, origins)
+            .context("listeners")?;
         let (tell, news) = channel();
         let thread = Control {
             node,
@@ -280,6 +291,7 @@ impl Parts {
             listeners: listeners.clone(),
             plan: Arc::clone(&self.plan),
             control: control.clone(),
+            tls: Arc::clone(&self.tls),
         };
         background.start(&self.runtime, self.api, stopping)?;
         Ok(Process {
@@ -295,6 +307,7 @@ impl Parts {
             store: self.store,
             listeners,
             api,
+            tls: self.tls,
             secrets: self.secrets,
             metrics,
             ready,
@@ -432,7 +445,7 @@ fn bind(engine: &Engine, free_ports: bool) -> anyhow::Result<Bound> {
         })
         .collect();
     Bound::bind(&wanted).map_err(|(listener, error)| {
-        let transport = format!("{:?}", listener.transport).to_lowercase();
+        let transport = listener.transport.as_str();
         anyhow::anyhow!("cannot listen for SIP on {transport}://{}: {error}", listener.address)
     })
 }

@@ -19,6 +19,7 @@ use crate::api::{self, ApiState};
 use crate::config::Engine;
 use crate::drive::clock::Clock;
 use crate::drive::control;
+use crate::drive::tls::Tls;
 use crate::metrics::Metrics;
 use crate::node;
 use crate::store::{Extension, Store};
@@ -55,6 +56,7 @@ pub(super) struct Background {
     pub listeners: Vec<Listener>,
     pub plan: Arc<Plan>,
     pub control: control::Sender,
+    pub tls: Arc<Tls>,
 }
 
 impl Background {
@@ -88,6 +90,9 @@ impl Background {
         runtime.spawn(Arc::clone(&this).sweep());
         runtime.spawn(Arc::clone(&this).tend());
         runtime.spawn(Arc::clone(&this).lift_bans());
+        if this.tls.is_used() {
+            runtime.spawn(watch_certificates(Arc::clone(&this.tls)));
+        }
         runtime.spawn(this.refresh_passwords());
         Ok(())
     }
@@ -168,6 +173,30 @@ impl Background {
     }
 }
 
+/// Takes up certificates whose files have changed: whoever renews them need not tell us.
+async fn watch_certificates(tls: Arc<Tls>) {
+    loop {
+        tokio::time::sleep(LOOK_FOR_CERTIFICATES).await;
+        let looked = Arc::clone(&tls);
+        if tokio::task::spawn_blocking(move || looked.has_changed()).await.unwrap_or(false) {
+            // Certificate and key are two files: whoever writes them needs a moment between.
+            tokio::time::sleep(BETWEEN_TWO_FILES).await;
+            reload_certificates(&tls).await;
+        }
+    }
+}
+
+/// Takes up the certificates as they are now; with a fault among them all stay as they were. Connections that
+/// are up go on with what they began with.
+pub(super) async fn reload_certificates(tls: &Arc<Tls>) {
+    let tls = Arc::clone(tls);
+    match tokio::task::spawn_blocking(move || tls.reload()).await {
+        Ok(Ok(())) => tracing::info!("certificates were loaded again"),
+        Ok(Err(why)) => tracing::error!(why, "new certificates cannot be used; the old ones stay"),
+        Err(error) => tracing::error!(%error, "certificates"),
+    }
+}
+
 /// For recordings of a line that is no longer configured: the shipped defaults.
 fn gone_line() -> Policy {
     Policy {
@@ -186,6 +215,11 @@ const TEND_EVERY: Duration = Duration::from_secs(5);
 
 /// So many at a time, so that a wrong clock or policy is noticed before all is gone.
 const PER_SWEEP: u32 = 500;
+
+/// A stat of a few files costs nothing.
+const LOOK_FOR_CERTIFICATES: Duration = Duration::from_secs(2);
+
+const BETWEEN_TWO_FILES: Duration = Duration::from_millis(500);
 
 /// "Takes it within seconds".
 const LOOK_FOR_PASSWORDS: Duration = Duration::from_secs(2);

@@ -39,6 +39,7 @@ impl Bed {
             trunks: vec![Trunk {
                 name: "carrier".into(),
                 sources: vec!["192.0.2.2".parse().expect("an address")],
+                certificate: None,
                 targets: Vec::new(),
                 host: "carrier.test".to_owned(),
                 port: None,

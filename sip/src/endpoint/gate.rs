@@ -87,15 +87,15 @@ impl Endpoint {
         Some(user)
     }
 
-    /// The trunk to which an address belongs.
+    /// The trunk to which a way belongs, by its address or its certificate.
     ///
     /// An address and port that holds a registration is the seat's; everything else on a trunk's address is
     /// the trunk.
     ///
     /// Where several share the source, it is the one whose registration the request was sent to.
     fn trunk_at(&self, flow: &Flow, request: &Message) -> Option<Name> {
-        let covers = |trunk: &&Trunk| trunk.sources.iter().any(|source| source.covers(flow.remote));
-        let mut trunks = self.wire.directory.trunks.iter().filter(covers);
+        let is_it = |trunk: &&Trunk| self.wire.is_of(trunk, flow);
+        let mut trunks = self.wire.directory.trunks.iter().filter(is_it);
         let first = trunks.next()?;
         let called = request.uri().ok().map(|uri| address::number(&uri)).unwrap_or_default();
         let is_called = |trunk: &&Trunk| trunk.registration.as_ref().is_some_and(|own| own.user == called);

@@ -189,7 +189,11 @@ impl Machine for Endpoint {
             }
             Input::Received { flow, message: Ok(message) } => self.response(now, flow, &message),
             Input::Received { flow, message: Err(bad) } => self.malformed(now, flow, &bad),
+            Input::Proved { connection, names } => {
+                self.wire.proofs.insert(connection, names);
+            }
             Input::Closed { connection } => {
+                self.wire.proofs.remove(&connection);
                 self.registrar.closed(&mut self.wire, connection);
                 self.subscriptions.closed(connection);
                 self.enrolments.closed(now.mono, &mut self.wire, connection);

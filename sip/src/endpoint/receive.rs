@@ -144,10 +144,7 @@ impl Endpoint {
         }
         match &leg.party {
             Party::Trunk(name) => {
-                let covered = self
-                    .wire
-                    .trunk(name)
-                    .is_some_and(|trunk| trunk.sources.iter().any(|source| source.covers(flow.remote)));
+                let covered = self.wire.trunk(name).is_some_and(|trunk| self.wire.is_of(trunk, &flow));
                 if !covered {
                     self.refuse_stateless(flow, request, 403, "source");
                 }

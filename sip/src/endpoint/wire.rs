@@ -1,6 +1,6 @@
 //! What every part of the endpoint works with: the transactions, the outputs, the directory, the entropy.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 use base::{Entropy, LegId, Mono, Name};
@@ -58,6 +58,8 @@ pub(crate) struct Wire {
     pub(crate) limits: Limits,
     /// Tags, branches, jitter.
     pub(crate) entropy: Entropy,
+    /// Names that the peers of connections have proved; they go with the connection.
+    pub(crate) proofs: BTreeMap<u64, Vec<String>>,
     /// What finds transactions.
     pub(crate) keys: Keyring,
     /// HMAC under a secret of this endpoint, with nothing sealed yet.
@@ -91,6 +93,7 @@ impl Wire {
             directory,
             limits,
             entropy,
+            proofs: BTreeMap::new(),
             keys,
             sealer,
             outputs: VecDeque::new(),
@@ -246,9 +249,24 @@ impl Wire {
     /// The same without port.
     pub(crate) fn advertised_ip(&self, local: IpAddr, remote: IpAddr) -> IpAddr {
         match self.directory.public_address {
-            Some(public) if !self.directory.local_networks.iter().any(|net| net.contains(remote)) => public,
+            Some(public)
+                if public.is_ipv4() == local.is_ipv4()
+                    && !self.directory.local_networks.iter().any(|net| net.contains(remote)) =>
+            {
+                public
+            }
             _ => local,
         }
+    }
+
+    /// Whether what comes this way is this trunk: by its address, or by the certificate of the connection.
+    pub(crate) fn is_of(&self, trunk: &Trunk, flow: &Flow) -> bool {
+        let proved = flow.connection.and_then(|connection| self.proofs.get(&connection));
+        trunk.sources.iter().any(|source| source.covers(flow.remote))
+            || trunk
+                .certificate
+                .as_ref()
+                .is_some_and(|name| proved.is_some_and(|proved| proved.contains(name)))
     }
 
     /// The trunk of this name.

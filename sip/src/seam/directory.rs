@@ -55,6 +55,8 @@ pub struct Trunk {
     pub name: Name,
     /// Sources that are this trunk.
     pub sources: Vec<PeerMatch>,
+    /// A connection whose peer has proved this name by a certificate is this trunk, wherever it comes from.
+    pub certificate: Option<String>,
     /// Where outgoing calls, probes and the registration go, in the order in which they are tried
     /// (RFC 3263 §4); empty when it has no host, or none that was found.
     pub targets: Vec<Flow>,

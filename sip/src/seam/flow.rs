@@ -60,7 +60,7 @@ impl Transport {
 /// A phone that registered over a connection is called over that connection (RFC 5626 §5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Flow {
-    /// UDP or TCP.
+    /// The protocol.
     pub transport: Transport,
     /// Our address on the route to the peer: concrete, never 0.0.0.0.
     pub local: SocketAddr,
@@ -68,7 +68,8 @@ pub struct Flow {
     pub remote: SocketAddr,
     /// The stream connection's number; `None` for UDP, or for a stream not opened yet.
     pub connection: Option<u64>,
-    /// Which listener of the configuration it belongs to (digest algorithms are per listener).
+    /// Which listener of the configuration it belongs to (digest algorithms are per listener). A trunk over
+    /// TLS has a number of its own, after the listeners: its certificates are found by it.
     pub listener: u16,
 }
 

@@ -32,6 +32,14 @@ pub enum Input {
         /// The message, or why it is none.
         message: Result<Message, BadMessage>,
     },
+    /// The peer of a stream connection has proved these names by a certificate; told before anything else of
+    /// this connection, and only when there is a name.
+    Proved {
+        /// Its number.
+        connection: u64,
+        /// Those of `Trunk::certificate` for which the certificate is valid.
+        names: Vec<String>,
+    },
     /// A stream connection is gone: its registrations with it.
     Closed {
         /// Its number.

@@ -77,6 +77,7 @@ pub(super) fn directory() -> Directory {
         trunks: vec![Trunk {
             name: "carrier".into(),
             sources: vec!["192.0.2.2".parse().unwrap()],
+            certificate: None,
             targets: Vec::new(),
             host: "carrier.test".to_owned(),
             port: None,

@@ -1,0 +1,11 @@
+//! Every transport against the real process: TLS and its certificates, WebSockets and a browser, IPv6, and
+//! connections that only want to hold a place.
+
+mod transports {
+    mod browser;
+    mod house;
+    mod places;
+    mod secure;
+    mod v6;
+    mod web;
+}
