@@ -32,7 +32,9 @@ pub async fn migrate(conn: &mut AnyConnection) -> Result<(), HistoryError> {
 /// One entry per version; an entry that was released is never changed, only followed by another.
 /// Only types that SQLite and PostgreSQL read alike: TEXT, BIGINT, DOUBLE PRECISION. Moments are
 /// microseconds since 1970.
-const STEPS: &[&[&str]] = &[&[
+const STEPS: &[&[&str]] = &[FIRST, TRANSFERS];
+
+const FIRST: &[&str] = &[
     "CREATE TABLE calls (
         id TEXT NOT NULL PRIMARY KEY,
         origin TEXT NOT NULL,
@@ -103,4 +105,10 @@ const STEPS: &[&[&str]] = &[&[
         created_at BIGINT NOT NULL,
         delivered_at BIGINT)",
     "CREATE INDEX outbox_by_age ON outbox (created_at, id)",
-]];
+];
+
+/// Transfers, as JSON: they are read with their call and never searched.
+const TRANSFERS: &[&str] = &[
+    "ALTER TABLE calls ADD COLUMN transfers TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE calls_open ADD COLUMN transfers TEXT NOT NULL DEFAULT '[]'",
+];

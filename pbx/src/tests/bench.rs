@@ -198,6 +198,7 @@ pub(super) fn arrival(origin: Origin, called: &[&str], from: &str) -> Arrival {
         caller: from.to_owned(),
         display: None,
         withheld: from.is_empty(),
+        replaces: None,
         call_id: "abc@carrier".to_owned(),
     }
 }
