@@ -106,6 +106,8 @@ pub struct LegRecord {
     pub ended: Duration,
     /// Why it ended.
     pub cause: Cause,
+    /// It goes on in another call, whose record has its figures.
+    pub moved: bool,
 }
 
 /// What the caller agreed to, weakest protection first: a later, stronger-protecting answer wins

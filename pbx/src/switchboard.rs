@@ -224,6 +224,7 @@ impl Switchboard {
                 answered: None,
                 ended: zero,
                 cause,
+                moved: false,
             }],
         };
         self.floor.push(Output::Refuse { leg, status: cause.sip_status(), cause });

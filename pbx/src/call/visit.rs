@@ -77,6 +77,8 @@ pub(crate) struct Leg {
     pub(crate) answered: Option<Mono>,
     over: Option<(Mono, Cause)>,
     giving_up: Option<GivingUp>,
+    /// It is another call's now.
+    moved: bool,
     /// Its party holds the other one since then.
     pub(crate) held: Option<Mono>,
 }
@@ -100,6 +102,7 @@ impl Leg {
             answered: None,
             over: None,
             giving_up: None,
+            moved: false,
             held: None,
         }
     }
@@ -216,6 +219,7 @@ fn leg_record(id: LegId, leg: &Leg, started: Mono, lost: (Mono, Cause)) -> LegRe
         answered: leg.answered.map(|at| at.since(started)),
         ended: over.since(started),
         cause,
+        moved: leg.moved,
     }
 }
 
@@ -369,6 +373,7 @@ impl Scene<'_> {
         let handed = state.clone();
         state.on_trunk = false;
         state.held = None;
+        state.moved = true;
         state.over = Some((self.now.mono, Cause::Transferred));
         self.floor.legs.insert(leg, to);
         Some(handed)

@@ -424,8 +424,7 @@ impl World {
                 assert!(self.finished.insert(record.call), "a second row of one call");
                 for leg in &record.legs {
                     let phone = self.phone(leg.leg);
-                    let handed = leg.cause == Cause::Transferred;
-                    assert!(phone.over || phone.mute || handed, "{} of a finished call lives", leg.leg);
+                    assert!(phone.over || phone.mute || leg.moved, "{} of a finished call lives", leg.leg);
                 }
             }
             Output::Tell { call, what: Told::Connected { seat, .. } } => {

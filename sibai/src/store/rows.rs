@@ -148,6 +148,7 @@ mod tests {
             answered: None,
             ended: Duration::from_mins(1),
             cause,
+            moved: false,
         }
     }
 
