@@ -201,7 +201,7 @@ impl Stage {
     }
 
     /// The call is over.
-    fn over(mut self) -> Result<Done> {
+    fn over(self) -> Result<Done> {
         let record = self.sibai.call_record()?;
         let recording = record["recording_id"].as_str().context("the call was not recorded")?;
         let (row, wav) = self.sibai.recording(recording)?;

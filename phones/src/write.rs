@@ -124,7 +124,7 @@ pub(crate) fn escaped(value: &str) -> String {
         if plain(byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            text.extend(["%".to_owned(), hex::encode_upper([byte])]);
         }
     }
     text

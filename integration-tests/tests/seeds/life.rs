@@ -264,14 +264,15 @@ impl Chance {
             let wait = self.span(100, 4_000);
             script = script.then(wait, self.deed());
         }
-        if self.one_in(3) {
-            script = script.then(self.span(0, 8_000), Action::HangUp);
-        } else if self.one_in(3) {
-            script = script.then(self.span(0, 3_000), self.transfer());
-            if self.one_in(2) {
-                // Many phones hang up as soon as they have asked.
+        match self.below(9) {
+            0..3 => script = script.then(self.span(0, 8_000), Action::HangUp),
+            // Many phones hang up as soon as they have asked.
+            3 => {
+                script = script.then(self.span(0, 3_000), self.transfer());
                 script = script.then(self.span(0, 500), Action::HangUp);
             }
+            4 => script = script.then(self.span(0, 3_000), self.transfer()),
+            _ => {}
         }
         Behaviour { ring_after, early_media: self.one_in(6), reply, script }
     }

@@ -65,9 +65,9 @@ fn the_worlds_are_not_empty() {
         late_answers_hung_up: 50,
         mobiles: 20,
         twins: 100,
-        accepted: 100,
-        transferred: 50,
-        retaps: 20,
+        accepted: 40,
+        transferred: 15,
+        retaps: 12,
     };
     assert!(
         seen.conversations >= least.conversations
@@ -503,8 +503,8 @@ impl World {
             let back = at + self.within(9_000);
             self.says(back, Input::Held { leg, held: false });
         }
-        let refers = from + self.within(20_000);
-        match self.dice.below(7) {
+        let refers = from + self.within(12_000);
+        match self.dice.below(3) {
             0 => self.schedule(refers, Act::Refers(leg)),
             1 => self.schedule(refers, Act::Consults(leg)),
             _ => {}
