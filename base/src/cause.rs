@@ -77,6 +77,8 @@ causes! {
     FlowEnded, "flow_ended", Line, 487, 16;
     /// The caller gave up before anybody answered.
     CallerGaveUp, "caller_gave_up", Caller, 487, 16;
+    /// The other party was put through to somebody else, and the leg is not needed any more.
+    Transferred, "transferred", Seat, 487, 16;
     /// Another seat took the call.
     AnsweredElsewhere, "answered_elsewhere", Seat, 487, 26;
     /// The seat was busy (486, 600).

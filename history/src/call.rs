@@ -1,6 +1,7 @@
 //! A call as it is kept: one row, and one row per leg.
 
 use base::{Blame, CallId, Cause, Name, PhoneNumber, RecordingId, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// One call. Durations are milliseconds of the monotonic clock, counted from the INVITE.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,8 +42,10 @@ pub struct CallRow {
     pub menus: Vec<Name>,
     /// The last queue entered.
     pub queue: Option<Name>,
-    /// The seat that talked.
+    /// The seat that talked; after a transfer the last one.
     pub seat: Option<Name>,
+    /// Transfers that were asked for, in order.
+    pub transfers: Vec<TransferRow>,
     /// The recording, if one was begun.
     pub recording: Option<RecordingId>,
     /// What the caller agreed to: `none`, `notice_given`, `explicit`, `refused`, `withdrawn`.
@@ -65,6 +68,21 @@ pub enum Origin {
         /// The outcome in the customer's word: `completed`.
         status: String,
     },
+}
+
+/// A transfer that a seat asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferRow {
+    /// When it was asked for, after the call's start.
+    pub at_ms: i64,
+    /// The seat that asked.
+    pub by: Name,
+    /// The seat that was meant, or what was dialled.
+    pub to: String,
+    /// `blind` or `attended`.
+    pub kind: String,
+    /// `transferred`, or the cause of its failure; `None` when the call was lost before.
+    pub outcome: Option<String>,
 }
 
 /// One leg.
@@ -158,6 +176,7 @@ mod tests {
             menus: Vec::new(),
             queue: None,
             seat: None,
+            transfers: Vec::new(),
             recording: None,
             consent: "none".into(),
             sip_call_id: String::new(),

@@ -4,10 +4,10 @@ use base::{CallId, Cause, Name, PhoneNumber, RecordingId, Timestamp};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
-use crate::call::{CallRow, Origin};
+use crate::call::{CallRow, Origin, TransferRow};
 use crate::columns::Columns;
 use crate::error::HistoryError;
-use crate::write::{without_nul, write};
+use crate::write::{transfers_text, without_nul, write};
 
 /// What is known of a call while it is up.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct OpenCall {
     pub queue: Option<Name>,
     /// The seat that talks.
     pub seat: Option<Name>,
+    /// Transfers that were asked for so far.
+    pub transfers: Vec<TransferRow>,
     /// The recording that was begun.
     pub recording: Option<RecordingId>,
     /// What the caller agreed to so far.
@@ -57,11 +59,12 @@ pub async fn open(
     }
     sqlx::query(
         "INSERT INTO calls_open (id, node, seen_at, line, number, dialled, caller, internal, started_at,
-            answered_ms, connected_ms, queue, seat, recording, consent, sip_call_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            answered_ms, connected_ms, queue, seat, recording, consent, sip_call_id, transfers)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, answered_ms = excluded.answered_ms,
             connected_ms = excluded.connected_ms, queue = excluded.queue, seat = excluded.seat,
-            recording = excluded.recording, consent = excluded.consent",
+            recording = excluded.recording, consent = excluded.consent,
+            transfers = excluded.transfers",
     )
     .bind(&id)
     .bind(node)
@@ -79,6 +82,7 @@ pub async fn open(
     .bind(call.recording.map(|recording| recording.to_string()))
     .bind(call.consent.as_str())
     .bind(without_nul(&call.sip_call_id))
+    .bind(transfers_text(&call.transfers))
     .execute(&mut *conn)
     .await?;
     Ok(())
@@ -145,6 +149,7 @@ fn lost_call(row: &AnyRow) -> Result<CallRow, HistoryError> {
         menus: Vec::new(),
         queue: columns.maybe_name("queue")?,
         seat: columns.maybe_name("seat")?,
+        transfers: columns.read("transfers", |text| serde_json::from_str(text).ok())?,
         recording: columns.maybe_read("recording", |text| text.parse().ok())?,
         consent: columns.text("consent")?,
         sip_call_id: columns.text("sip_call_id")?,

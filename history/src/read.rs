@@ -225,6 +225,7 @@ fn call_of(row: &AnyRow) -> Result<CallRow, HistoryError> {
         menus: columns.read("menus", |text| serde_json::from_str(text).ok())?,
         queue: columns.maybe_name("queue")?,
         seat: columns.maybe_name("seat")?,
+        transfers: columns.read("transfers", |text| serde_json::from_str(text).ok())?,
         recording: columns.maybe_read("recording", |text| text.parse().ok())?,
         consent: columns.text("consent")?,
         sip_call_id: columns.text("sip_call_id")?,

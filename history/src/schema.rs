@@ -32,9 +32,10 @@ pub async fn migrate(conn: &mut AnyConnection) -> Result<(), HistoryError> {
 /// One entry per version; an entry that was released is never changed, only followed by another.
 /// Only types that SQLite and PostgreSQL read alike: TEXT, BIGINT, DOUBLE PRECISION. Moments are
 /// microseconds since 1970.
-const STEPS: &[&[&str]] = &[
-    &[
-        "CREATE TABLE calls (
+const STEPS: &[&[&str]] = &[FIRST, DIVERTED, TRANSFERS];
+
+const FIRST: &[&str] = &[
+    "CREATE TABLE calls (
         id TEXT NOT NULL PRIMARY KEY,
         origin TEXT NOT NULL,
         customer TEXT,
@@ -103,10 +104,14 @@ const STEPS: &[&[&str]] = &[
         payload TEXT NOT NULL,
         created_at BIGINT NOT NULL,
         delivered_at BIGINT)",
-        "CREATE INDEX outbox_by_age ON outbox (created_at, id)",
-    ],
-    &[
-        // JSON: the numbers that were called before, most recent first.
-        "ALTER TABLE calls ADD COLUMN diverted TEXT NOT NULL DEFAULT '[]'",
-    ],
+    "CREATE INDEX outbox_by_age ON outbox (created_at, id)",
+];
+
+/// The numbers that were called before, most recent first, as JSON.
+const DIVERTED: &[&str] = &["ALTER TABLE calls ADD COLUMN diverted TEXT NOT NULL DEFAULT '[]'"];
+
+/// Transfers, as JSON: they are read with their call and never searched.
+const TRANSFERS: &[&str] = &[
+    "ALTER TABLE calls ADD COLUMN transfers TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE calls_open ADD COLUMN transfers TEXT NOT NULL DEFAULT '[]'",
 ];

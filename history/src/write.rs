@@ -4,7 +4,7 @@ use base::{Blame, Cause, PhoneNumber, Timestamp};
 use serde_json::json;
 use sqlx::AnyConnection;
 
-use crate::call::{CallRow, LegRow, Origin};
+use crate::call::{CallRow, LegRow, Origin, TransferRow};
 use crate::error::HistoryError;
 use crate::outbox;
 
@@ -36,9 +36,9 @@ async fn insert_call(conn: &mut AnyConnection, id: &str, row: &CallRow) -> Resul
     let done = sqlx::query(
         "INSERT INTO calls (id, origin, customer, status, line, number, dialled, caller, internal, started_at,
             answered_ms, connected_ms, lasted_ms, talked_ms, waited_ms, cause, blame, keys_pressed, menus,
-            queue, seat, recording, consent, sip_call_id, diverted)
+            queue, seat, recording, consent, sip_call_id, diverted, transfers)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-            $21, $22, $23, $24, $25)
+            $21, $22, $23, $24, $25, $26)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(id)
@@ -66,6 +66,7 @@ async fn insert_call(conn: &mut AnyConnection, id: &str, row: &CallRow) -> Resul
     .bind(row.consent.as_str())
     .bind(without_nul(&row.sip_call_id))
     .bind(json!(row.diverted).to_string())
+    .bind(transfers_text(&row.transfers))
     .execute(&mut *conn)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -111,6 +112,11 @@ fn event(id: &str, row: &CallRow) -> String {
         "recording": row.recording.map(|recording| format!("/v1/recordings/{recording}")),
     })
     .to_string()
+}
+
+/// As the column holds them; JSON writes a NUL of the wire as an escape.
+pub(crate) fn transfers_text(transfers: &[TransferRow]) -> String {
+    json!(transfers).to_string()
 }
 
 /// Text that came from the wire; PostgreSQL takes no NUL in a TEXT, and a row must not fail for one.

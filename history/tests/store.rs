@@ -2,7 +2,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 use base::{CallId, Cause, Name, PhoneNumber, RecordingId, Timestamp};
-use history::{CallRow, Cursor, Filter, HistoryError, LegRow, OpenCall, Origin, Quality, outbox};
+use history::{
+    CallRow, Cursor, Filter, HistoryError, LegRow, OpenCall, Origin, Quality, TransferRow, outbox,
+};
 use sqlx::{AnyConnection, Connection};
 
 #[test]
@@ -206,6 +208,7 @@ fn up(n: u128, started: Timestamp) -> OpenCall {
         connected_ms: None,
         queue: Some("sales".into()),
         seat: None,
+        transfers: Vec::new(),
         recording: None,
         consent: "notice_given".into(),
         sip_call_id: "a@b".into(),
@@ -233,6 +236,13 @@ fn talked(n: u128, started: &str) -> CallRow {
         menus: vec!["main".into(), "after sales".into()],
         queue: Some("repair".into()),
         seat: Some("8001".into()),
+        transfers: vec![TransferRow {
+            at_ms: 20_000,
+            by: "8002".into(),
+            to: "8001".into(),
+            kind: "blind".into(),
+            outcome: Some("transferred".into()),
+        }],
         recording: Some(RecordingId::from_u128(n + 100)),
         consent: "notice_given".into(),
         sip_call_id: "a@b".into(),

@@ -1,18 +1,22 @@
-"""A pjsua2 softphone: registers, answers the first call with a tone, and says what happens, a word a line.
+"""A pjsua2 softphone: registers, answers calls with a tone, and says what happens, a word a line.
 
-Arguments: proxy (host:port), user, password, folder for the log and what it hears.
+Arguments: proxy (host:port), user, password, folder for the log and what it hears; the tone in Hz.
+Orders come a line each: `hold` (the first call), `call USER`, `join` (REFER with Replaces: the first call's
+party gets the newest call's). The end of the orders, or of its last call, is its end.
 """
 
 import gc
 import os
+import queue
 import sys
 import threading
 
 import pjsua2
 
 proxy, user, password, folder = sys.argv[1:5]
-TONE = 1000
+TONE = int(sys.argv[5]) if len(sys.argv) > 5 else 1000
 done = threading.Event()
+calls = []
 
 
 def tell(*words):
@@ -34,6 +38,7 @@ class Log(pjsua2.LogWriter):
 class Call(pjsua2.Call):
     recorder = None
     tone = None
+    over = False
 
     def onCallState(self, _):
         info = self.getInfo()
@@ -41,14 +46,22 @@ class Call(pjsua2.Call):
         if info.state == pjsua2.PJSIP_INV_STATE_DISCONNECTED:
             self.recorder = None
             self.tone = None
-            done.set()
+            self.over = True
+            if all(call.over for call in calls):
+                done.set()
+
+    def onCallTransferStatus(self, what):
+        tell("transfer", what.statusCode)
+        what.cont = not what.finalNotify
 
     def onCallMediaState(self, _):
         if self.recorder is not None:
             return
         sound = self.getAudioMedia(-1)
         self.recorder = pjsua2.AudioMediaRecorder()
-        self.recorder.createRecorder(os.path.join(folder, "heard.wav"))
+        number = calls.index(self)
+        name = "heard.wav" if number == 0 else f"heard-{number + 1}.wav"
+        self.recorder.createRecorder(os.path.join(folder, name))
         sound.startTransmit(self.recorder)
         self.tone = pjsua2.ToneGenerator()
         self.tone.createToneGenerator(8000, 1)
@@ -61,17 +74,26 @@ class Call(pjsua2.Call):
 
 
 class Account(pjsua2.Account):
-    call = None
-
     def onRegState(self, what):
         tell("registered" if what.code == 200 else "refused", what.code)
 
     def onIncomingCall(self, what):
         tell("rings")
-        self.call = Call(self, what.callId)
+        calls.append(Call(self, what.callId))
         answer = pjsua2.CallOpParam()
         answer.statusCode = 200
-        self.call.answer(answer)
+        calls[-1].answer(answer)
+
+
+def obey(order, *words):
+    options = pjsua2.CallOpParam(True)
+    if order == "hold":
+        calls[0].setHold(options)
+    elif order == "call":
+        calls.append(Call(phone))
+        calls[-1].makeCall(f"sip:{words[0]}@{proxy}", options)
+    elif order == "join":
+        calls[0].xferReplaces(calls[-1], options)
 
 
 endpoint = pjsua2.Endpoint()
@@ -100,12 +122,23 @@ phone = Account()
 phone.create(account)
 
 # Whoever started it closes its input when the story is over.
+orders = queue.SimpleQueue()
 closed = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
+
+
+def listen():
+    for line in sys.stdin:
+        orders.put(line.split())
+    closed.set()
+
+
+threading.Thread(target=listen, daemon=True).start()
 while not done.is_set() and not closed.is_set():
     endpoint.libHandleEvents(10)
+    if not orders.empty():
+        obey(*orders.get())
 # Recorders go before the library: only then is the file whole.
-phone.call = None
+calls.clear()
 gc.collect()
 endpoint.libDestroy()
 tell("done")

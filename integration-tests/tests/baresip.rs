@@ -115,6 +115,51 @@ fn seats_over_tls_and_tcp_are_rung_over_their_own_connections() -> Result<()> {
     done.is_recorded_exactly(Pcma, Pcma)
 }
 
+#[test]
+fn a_seat_puts_the_caller_through_to_another_one() -> Result<()> {
+    let mut stage = Stage::set(Pcma, [Pcma, Pcmu])?;
+    stage.connect()?;
+    talk(4);
+    stage.seat.transfer("8003")?;
+    stage.other.wait_for("CALL_INCOMING")?;
+    talk(2);
+    stage.other.accept()?;
+    stage.other.wait_for("CALL_ESTABLISHED")?;
+    stage.seat.wait_for("CALL_CLOSED")?;
+    talk(5);
+    stage.caller.hang_up()?;
+    stage.other.wait_for("CALL_CLOSED")?;
+    let done = stage.over()?;
+
+    assert_eq!(done.record["seat"], "zhao_min");
+    let transfer = &done.record["transfers"][0];
+    assert_eq!((transfer["by"].as_str(), transfer["to"].as_str()), (Some("chen_hao"), Some("zhao_min")));
+    assert_eq!(
+        (transfer["kind"].as_str(), transfer["outcome"].as_str()),
+        (Some("blind"), Some("transferred"))
+    );
+    let segments = done.row["segments"].as_array().context("no segments")?;
+    let seats: Vec<_> = segments.iter().map(|segment| segment["seat"].as_str().unwrap_or_default()).collect();
+    assert_eq!(seats, ["chen_hao", "zhao_min"]);
+    let from = segments[1]["from_ms"].as_u64().context("no times")? as usize * 8;
+    // The caller's channel has no hole; the other one holds the A-law seat, then silence, then the mu-law one.
+    done.is_recorded_exactly_left(Pcma)?;
+    let (before, after) = done.right.split_at(from);
+    let first = as_sent(Pcma, &done.seat.said);
+    let second = as_sent(Pcmu, &done.other.said);
+    for (what, sent, sound, least) in [
+        ("the first seat", &first[8_000..24_000], before, 0.9),
+        ("the second seat", &second[8_000..32_000], after, 0.9),
+    ] {
+        let share = sound::share_in(sound, sent);
+        ensure!(share > least, "{what} is not recorded in its place: {share:.2}");
+    }
+    ensure!(sound::share_in(after, &first[8_000..24_000]) < 0.01, "the first seat is heard again");
+    let heard = sound::share_in(&done.caller.heard, &second[8_000..32_000]);
+    ensure!(heard > 0.5, "the caller does not hear the second seat: {heard:.2}");
+    Ok(())
+}
+
 /// Sibai, a caller at the carrier's end of the trunk, and the two seats of after-sales: chen_hao, who
 /// answers, and zhao_min.
 struct Stage {
@@ -184,14 +229,19 @@ impl Stage {
     fn hang_up(mut self) -> Result<Done> {
         self.caller.hang_up()?;
         self.seat.wait_for("CALL_CLOSED")?;
+        self.over()
+    }
+
+    /// The call is over.
+    fn over(self) -> Result<Done> {
         let record = self.sibai.call_record()?;
         let recording = record["recording_id"].as_str().context("the call was not recorded")?;
-        let wav = saved(&self.sibai, recording)?;
+        let (row, wav) = self.sibai.recording(recording)?;
         let mut channels = sound::channels(&wav)?;
         ensure!(channels.len() == 2, "the recording is not stereo");
         let (right, left) = (channels.pop().unwrap_or_default(), channels.pop().unwrap_or_default());
-        self.other.quit()?;
-        Ok(Done { caller: self.caller.quit()?, seat: self.seat.quit()?, left, right, record })
+        let other = self.other.quit()?;
+        Ok(Done { caller: self.caller.quit()?, seat: self.seat.quit()?, other, left, right, record, row })
     }
 }
 
@@ -199,9 +249,12 @@ impl Stage {
 struct Done {
     caller: Dumps,
     seat: Dumps,
+    other: Dumps,
     left: Vec<i16>,
     right: Vec<i16>,
     record: Value,
+    /// The recording's row.
+    row: Value,
 }
 
 impl Done {
@@ -235,22 +288,6 @@ fn exactly(recorded: &[i16], sent: &[i16]) -> Result<()> {
     ensure!(exact.before < EDGE && exact.behind < EDGE, "silent at an edge: {exact:?}");
     ensure!(exact.equal + exact.before + exact.behind == recorded.len(), "{exact:?}");
     Ok(())
-}
-
-/// The recording's WAV once it is sealed, over the API.
-fn saved(sibai: &Sibai, recording: &str) -> Result<Vec<u8>> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let row = sibai.api().get(&format!("/v1/recordings/{recording}"))?.json()?;
-        if row["state"] == "saved" {
-            break;
-        }
-        ensure!(Instant::now() < end, "the recording was not sealed: {row:#}");
-        thread::sleep(LOOK);
-    }
-    let answer = sibai.api().get(&format!("/v1/recordings/{recording}/audio?channels=2"))?;
-    ensure!(answer.status == 200, "{}: {}", answer.status, answer.text());
-    Ok(answer.body)
 }
 
 fn voice_of(file: &str) -> Result<Vec<i16>> {

@@ -1,6 +1,6 @@
 //! pjsua2, a stack that is not ours, as a seat: registered with stronger digests than MD5, and called.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -20,6 +20,63 @@ fn a_seat_registers_with_sha_256_where_sha_512_256_is_offered_first() -> Result<
 #[test]
 fn a_seat_registers_where_only_sha_256_is_offered() -> Result<()> {
     registers_and_is_called("[sha-256]", &["SHA-256"])
+}
+
+#[test]
+fn a_seat_asks_another_one_and_joins_it_with_the_caller() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let proxy = sibai.sip().to_string();
+    let mut first = Softphone::with_tone(&proxy, "8001", sibai.password("8001")?, FIRST_TONE)?;
+    let mut second = Softphone::start(&proxy, "8003", sibai.password("8003")?)?;
+    first.wait_for("registered 200")?;
+    second.wait_for("registered 200")?;
+    let mut caller = sibai.carrier_phone(|_| ())?;
+    caller.order(Action::Call(Dial { from: Some("13912345678".into()), ..Dial::to("057155550100") }));
+    caller.wait_for(PATIENCE, |event| *event == Event::Answered).context("the call was not answered")?;
+    let end = Instant::now() + PATIENCE;
+    while !first.has_told("rings", PRESS_EVERY)? {
+        ensure!(Instant::now() < end, "the seat does not ring:\n{}", sibai.log());
+        caller.order(Action::Press('1'));
+    }
+    first.wait_for("call CONFIRMED")?;
+    caller.order(Action::Say(Audio::tone(CALLER_TONE, Duration::from_secs(60))));
+    std::thread::sleep(Duration::from_secs(3));
+    first.order("hold")?;
+    caller.wait_for(PATIENCE, |event| *event == Event::AudioBegan).context("the caller hears nothing")?;
+    first.order("call 8003")?;
+    second.wait_for("call CONFIRMED")?;
+    first.wait_for("call CONFIRMED")?;
+    std::thread::sleep(Duration::from_secs(2));
+    first.order("join")?;
+    first.wait_for("transfer 200")?;
+    first.wait_for("done")?;
+    std::thread::sleep(Duration::from_secs(3));
+    caller.order(Action::HangUp);
+    second.wait_for("done")?;
+
+    let records = sibai.call_records(2)?;
+    let record = records.iter().find(|record| record["internal"] == false).context("no call")?;
+    ensure!(record["seat"] == "zhao_min" && record["cause"] == "caller_hung_up", "{record:#}");
+    let transfer = &record["transfers"][0];
+    ensure!(transfer["kind"] == "attended" && transfer["outcome"] == "transferred", "{record:#}");
+    let asked = records.iter().find(|record| record["internal"] == true).context("no consultation")?;
+    ensure!(asked["cause"] == "transferred" && asked["recording_id"].is_null(), "{asked:#}");
+    let (row, wav) = sibai.recording(record["recording_id"].as_str().context("not recorded")?)?;
+    let seats: Vec<_> =
+        row["segments"].as_array().context("no segments")?.iter().map(|s| &s["seat"]).collect();
+    ensure!(seats == ["li_na", "zhao_min"], "{row:#}");
+    let channels = sound::channels(&wav)?;
+    let [left, right] = channels.as_slice() else { bail!("the recording is not stereo") };
+    let said: Vec<u32> = tones_in(left).into_iter().flatten().collect();
+    ensure!(!said.is_empty() && said.iter().all(|tone| *tone == CALLER_TONE as u32), "{said:?}");
+    let seats: Vec<u32> = tones_in(right).into_iter().flatten().collect();
+    ensure!(seats.first() == Some(&FIRST_TONE) && seats.last() == Some(&SEAT_TONE), "{seats:?}");
+    let caller = caller.finish().context("the phone's thread panicked")?;
+    let faults: Vec<&str> = caller.faults().collect();
+    ensure!(faults.is_empty(), "{faults:?}");
+    let heard: Vec<u32> = tones_in(caller.heard()).into_iter().flatten().collect();
+    ensure!(heard.ends_with(&[SEAT_TONE]) && heard.contains(&FIRST_TONE), "the caller heard {heard:?}");
+    Ok(())
 }
 
 fn registers_and_is_called(digest: &str, offered: &[&str]) -> Result<()> {
@@ -85,12 +142,17 @@ struct Softphone {
 
 impl Softphone {
     fn start(proxy: &str, user: &str, password: &str) -> Result<Self> {
+        Self::with_tone(proxy, user, password, SEAT_TONE)
+    }
+
+    fn with_tone(proxy: &str, user: &str, password: &str, tone: u32) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/softphone.py");
         let mut child = Command::new(sound::python()?)
             .arg(script)
             .args([proxy, user, password])
             .arg(folder.path())
+            .arg(tone.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -105,6 +167,11 @@ impl Softphone {
             }
         });
         Ok(Self { child, lines, folder })
+    }
+
+    fn order(&mut self, words: &str) -> Result<()> {
+        let orders = self.child.stdin.as_mut().context("its input")?;
+        writeln!(orders, "{words}").context("an order")
     }
 
     fn wait_for(&mut self, wanted: &str) -> Result<()> {
@@ -148,6 +215,9 @@ impl Drop for Softphone {
 
 /// What the script plays.
 const SEAT_TONE: u32 = 1_000;
+
+/// What the seat says that transfers.
+const FIRST_TONE: u32 = 850;
 
 const CALLER_TONE: f64 = 700.0;
 

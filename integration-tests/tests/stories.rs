@@ -14,5 +14,7 @@ mod process;
 mod ringing;
 #[path = "stories/talking.rs"]
 mod talking;
+#[path = "stories/transfers.rs"]
+mod transfers;
 #[path = "stories/words.rs"]
 mod words;

@@ -41,8 +41,10 @@ pub struct CallRecord {
     pub menus: Vec<Name>,
     /// The last queue entered.
     pub queue: Option<Name>,
-    /// The seat that talked.
+    /// The seat that talked; after a transfer the last one.
     pub seat: Option<Name>,
+    /// Transfers that were asked for, in order, with what came of each.
+    pub transfers: Vec<TransferRecord>,
     /// The recording, if one was begun.
     pub recording: Option<RecordingId>,
     /// Consent at the end.
@@ -51,6 +53,40 @@ pub struct CallRecord {
     pub sip_call_id: String,
     /// The caller's leg first.
     pub legs: Vec<LegRecord>,
+}
+
+/// A transfer that a seat asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferRecord {
+    /// When it was asked for, after the call's start.
+    pub at: Duration,
+    /// The seat that asked.
+    pub by: Name,
+    /// The seat that was meant; when there is none such, what was dialled.
+    pub to: String,
+    /// How.
+    pub kind: TransferKind,
+    /// `Transferred`, or why not; `None` while it is under way.
+    pub outcome: Option<Cause>,
+}
+
+/// How a transfer is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferKind {
+    /// The target is rung by us.
+    Blind,
+    /// The seat talked with the target first.
+    Attended,
+}
+
+impl TransferKind {
+    /// The word that CDRs and the API use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Blind => "blind",
+            Self::Attended => "attended",
+        }
+    }
 }
 
 /// One row per leg.
@@ -72,6 +108,8 @@ pub struct LegRecord {
     pub ended: Duration,
     /// Why it ended.
     pub cause: Cause,
+    /// It goes on in another call, whose record has its figures.
+    pub moved: bool,
 }
 
 /// What the caller agreed to, weakest protection first: a later, stronger-protecting answer wins

@@ -15,7 +15,7 @@ pub mod switchboard;
 #[cfg(test)]
 mod tests;
 
-pub use cdr::{CallRecord, Consent, LegRecord};
+pub use cdr::{CallRecord, Consent, LegRecord, TransferKind, TransferRecord};
 pub use plan::{OriginalCaller, Plan, TrunkPlan};
 pub use seam::{Arrival, Input, Output};
 pub use switchboard::Switchboard;

@@ -109,6 +109,13 @@ fn from_extension(plan: &Plan, arrival: &Arrival, ext: &Name) -> Result<Route, R
     Err(refusal(Cause::Forbidden, Some(&from), None))
 }
 
+/// Whom a seat may put its other party through to: another seat of its line, by its extension. Numbers of
+/// the line are none: a caller who has a menu behind them would meet it again, and its notice in the middle
+/// of a recording. Everybody else is never dialled for a seat (reliability.md 2.4, A9).
+pub(crate) fn transfer_goal(plan: &Plan, by: &SeatKey, to: &str) -> Result<SeatKey, Cause> {
+    seat_of(plan, &Name::from(to.trim())).filter(|goal| goal.line == by.line).ok_or(Cause::Forbidden)
+}
+
 fn own_number(plan: &Plan, dialled: &str) -> Option<(Arc<Line>, PhoneNumber)> {
     let (line, meant) = plan.numbers.get(&PhoneNumber::normalise(dialled)?)?;
     Some((Arc::clone(plan.lines.get(line)?), meant.clone()))
@@ -118,7 +125,7 @@ fn is_suspended(line: &Line, number: &PhoneNumber) -> bool {
     line.numbers.iter().any(|own| own.number == *number && own.status == NumberStatus::Suspended)
 }
 
-fn seat_of(plan: &Plan, ext: &Name) -> Option<SeatKey> {
+pub(crate) fn seat_of(plan: &Plan, ext: &Name) -> Option<SeatKey> {
     plan.extensions.get(ext).map(|(line, seat)| SeatKey { line: line.clone(), seat: seat.clone() })
 }
 
@@ -266,7 +273,15 @@ fn may_show(line: &Line, caller_id: &PhoneNumber) -> bool {
         || line.numbers.iter().any(|own| own.number == *caller_id && own.may_call_out)
 }
 
-fn toward_seat(shown: &Shown) -> Presentation {
+/// How a seat is shown to another one.
+pub(crate) fn seat_shown(floor: &Floor, line: &Name, seat: &Name, called: PhoneNumber) -> Option<Shown> {
+    let seat = floor.plan.lines.get(line)?.seats.get(seat)?;
+    let Reach::Ext(ext) = &seat.reach else { return None };
+    let (caller, display) = (PhoneNumber::normalise(ext), Some(seat.title.clone()));
+    Some(Shown { caller, ext: Some(ext.clone()), display, called })
+}
+
+pub(crate) fn toward_seat(shown: &Shown) -> Presentation {
     let user = match (&shown.ext, &shown.caller) {
         (Some(ext), _) => ext.as_str().to_owned(),
         (None, Some(caller)) => caller.national(),

@@ -59,6 +59,14 @@ pub enum Input {
         /// On or off.
         held: bool,
     },
+    /// The phone of an answered leg asks us to put the other party through (RFC 3515). Answered with
+    /// `Output::AcceptRefer` or `Output::RefuseRefer`.
+    Referred {
+        /// The leg that asks.
+        leg: LegId,
+        /// What for.
+        refer: Box<Refer>,
+    },
     /// No RTP came on an answered leg for longer than allowed.
     Silent {
         /// The leg.
@@ -106,8 +114,19 @@ pub struct Arrival {
     pub diverted: Vec<String>,
     /// True when the caller withheld the number (Privacy: id, anonymous).
     pub withheld: bool,
+    /// It is to take the place of this answered leg (RFC 3891).
+    pub replaces: Option<LegId>,
     /// Call-ID of the INVITE, for the CDR.
     pub call_id: String,
+}
+
+/// What a REFER asks for, in call-control words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refer {
+    /// Whom to ring, as dialled.
+    pub to: String,
+    /// The referrer's other leg, whose other party is meant: an attended transfer.
+    pub replaces: Option<LegId>,
 }
 
 /// Where an INVITE came from.
@@ -284,12 +303,54 @@ pub enum Output {
     },
     /// Begin to record the bridged legs.
     Record(Box<Record>),
+    /// The recording goes on with these legs; one of them is another than before.
+    Retap {
+        /// Which.
+        recording: RecordingId,
+        /// Left channel.
+        caller_leg: LegId,
+        /// Right channel.
+        seat_leg: LegId,
+    },
+    /// From now on this seat is recorded, or nobody: the caller is being put through.
+    Segment {
+        /// Which recording.
+        recording: RecordingId,
+        /// The seat.
+        seat: Option<Name>,
+    },
     /// End a recording.
     EndRecording {
         /// Which.
         recording: RecordingId,
         /// Consent at the end: `Withdrawn` has it deleted by policy.
         consent: crate::cdr::Consent,
+    },
+    /// The REFER of this leg is taken up: 202.
+    AcceptRefer {
+        /// The leg that asked.
+        leg: LegId,
+    },
+    /// The REFER of this leg is refused; the call goes on as it was.
+    RefuseRefer {
+        /// The leg that asked.
+        leg: LegId,
+        /// 400-699.
+        status: u16,
+    },
+    /// What came of an accepted REFER (NOTIFY, RFC 3515 §2.4.4). The leg may be over by now.
+    ReferProgress {
+        /// The leg that asked.
+        leg: LegId,
+        /// A final SIP status.
+        status: u16,
+    },
+    /// The other end of this seat's leg is somebody else now (RFC 4916).
+    Identify {
+        /// The leg.
+        leg: LegId,
+        /// Who.
+        shows: Box<Presentation>,
     },
     /// A call is over and told; the last output about it.
     Finished(Box<CallRecord>),
@@ -351,6 +412,18 @@ pub enum Told {
         seat: Name,
         /// Recorded, and as what.
         recording: Option<RecordingId>,
+    },
+    /// A seat puts its other party through to another one.
+    Transfers {
+        /// Who asked.
+        by: Name,
+        /// To whom.
+        to: Name,
+    },
+    /// A seat that talked is not on the call any more, and the call goes on.
+    Left {
+        /// Its name.
+        seat: Name,
     },
     /// It is over.
     Ended {

@@ -135,6 +135,15 @@ impl Seats {
         }
     }
 
+    /// The same conversation of the seat, in another call.
+    pub(crate) fn hand_over(&mut self, lease: Lease, to: CallId) -> Lease {
+        let Lease { key, call } = lease;
+        if let Some(seat) = self.states.get_mut(&key) {
+            seat.leases.remove(&call);
+        }
+        self.occupy(&key, to)
+    }
+
     /// Ends a lease.
     pub(crate) fn give_back(&mut self, lease: Lease) {
         if let Some(seat) = self.states.get_mut(&lease.key) {

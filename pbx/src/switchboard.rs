@@ -1,5 +1,7 @@
 //! The switchboard: all calls, and what wakes each of them.
 
+mod transfers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,6 +92,10 @@ impl Switchboard {
             // `sip` numbers each INVITE once; a second one under this id would tear the first apart.
             return;
         }
+        if let Some(replaced) = arrival.replaces {
+            self.replace(now, leg, &arrival, replaced);
+            return;
+        }
         let routed = routing::route(&self.floor.plan, &arrival).and_then(|route| self.admit(route));
         match routed {
             Ok((route, full)) => self.open(now, leg, arrival, route, full),
@@ -147,11 +153,14 @@ impl Switchboard {
             number: route.number,
             dialled: route.dialled,
             diverted: diverted(&arrival),
+            from: shown.caller.clone(),
+            internal: shown.ext.is_some(),
             shown,
             sip_call_id: arrival.call_id,
             started: now,
             counts,
             own_seat,
+            first: leg,
             caller: leg,
             legs: BTreeMap::from([(leg, Leg::new(now.mono, caller_seat, route.trunk))]),
             notice: Notice::NotPlayed,
@@ -161,6 +170,9 @@ impl Switchboard {
             queue: None,
             seat: None,
             recording: None,
+            taping: None,
+            transfers: Vec::new(),
+            answered: None,
             connected: None,
             talked: Duration::ZERO,
             waited: Duration::ZERO,
@@ -201,6 +213,7 @@ impl Switchboard {
             menus: Vec::new(),
             queue: None,
             seat: None,
+            transfers: Vec::new(),
             recording: None,
             consent: Consent::None,
             sip_call_id: arrival.call_id.clone(),
@@ -213,6 +226,7 @@ impl Switchboard {
                 answered: None,
                 ended: zero,
                 cause,
+                moved: false,
             }],
         };
         self.floor.push(Output::Refuse { leg, status: cause.sip_status(), cause });
@@ -346,9 +360,10 @@ impl Machine for Switchboard {
             Input::Held { leg, held } => self.leg(now, leg, Event::Held { leg, held }),
             Input::Silent { leg } => {
                 if let Some(&id) = self.floor.legs.get(&leg) {
-                    self.with(id, |call, floor| call.silent(now, floor));
+                    self.with(id, |call, floor| call.silent(leg, now, floor));
                 }
             }
+            Input::Referred { leg, refer } => self.referred(now, leg, &refer),
             Input::Contacts { ext, contacts } => self.contacts(now, &ext, contacts),
             Input::TrunkUp { trunk, up } => self.trunk_up(now, trunk, up),
             Input::Plan(plan) => self.follow(now, plan),

@@ -8,6 +8,7 @@ use base::Mono;
 
 use crate::events::{Behaviour, Hold};
 use crate::g711::Codec;
+use crate::phone::referring::Referral;
 use crate::read::{Party, Read, address_of};
 use crate::sdp::{Direction, Sdp, Writing, judge_answer, judge_successor};
 use crate::stream::Stream;
@@ -58,6 +59,8 @@ pub struct Call {
     pub(crate) ack: Option<(u32, SocketAddr, Vec<u8>)>,
     /// A re-INVITE or UPDATE of ours is under way.
     pub(crate) renewing: bool,
+    /// What came of a REFER of ours.
+    pub(crate) referral: Referral,
 }
 
 #[derive(Clone, Debug)]
@@ -134,6 +137,12 @@ impl Call {
     /// Its sound.
     pub fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    /// This call as a Replaces names it to the peer (RFC 3891 §3).
+    pub fn replaces(&self) -> String {
+        let Dialog { call_id, local_tag, remote_tag, .. } = &self.dialog;
+        format!("{call_id};to-tag={};from-tag={local_tag}", remote_tag.as_deref().unwrap_or("0"))
     }
 
     /// Whether we hold the peer.

@@ -97,6 +97,10 @@ pub enum Action {
     Hold(Hold),
     /// Take the peer back, by the same request that held.
     Resume,
+    /// Have the peer put through to this number, name or URI (REFER).
+    Transfer(String),
+    /// Have the peer joined with the peer of our newest other call that is up (REFER with Replaces).
+    Join,
 }
 
 /// How a phone holds.
@@ -201,7 +205,16 @@ pub enum Event {
     ResumedByPeer,
     /// Our re-INVITE or UPDATE was accepted.
     Reagreed,
-    /// Our re-INVITE, UPDATE or INFO was refused.
+    /// Our REFER was taken up.
+    ReferAccepted,
+    /// What came of our REFER so far.
+    Notified {
+        /// The status of the fragment.
+        status: u16,
+        /// It was the last word.
+        over: bool,
+    },
+    /// Our re-INVITE, UPDATE, INFO or REFER was refused.
     RequestRefused(u16),
     /// Our INFO was accepted.
     InfoAccepted,

@@ -46,6 +46,8 @@ pub enum Cue {
     Resumed,
     /// Our hold or resume was accepted.
     Reagreed,
+    /// The peer was put through as we asked (NOTIFY with 200).
+    Transferred,
     /// The call is over.
     Gone,
 }
@@ -102,6 +104,7 @@ impl Cue {
             Self::Held => *event == Event::HeldByPeer,
             Self::Resumed => *event == Event::ResumedByPeer,
             Self::Reagreed => *event == Event::Reagreed,
+            Self::Transferred => matches!(event, Event::Notified { status: 200..300, .. }),
             Self::Gone => *event == Event::Gone,
         }
     }

@@ -115,3 +115,17 @@ fn push_rest(headers: &mut Headers, more: &[(String, String)], body: Option<(&st
     let length = body.map_or(0, |(_, text)| text.len());
     headers.push(rsip::headers::ContentLength::from(length as u32).into());
 }
+
+/// A value inside a URI's headers: everything that could end it is escaped (RFC 3261 §25.1, hvalue).
+pub(crate) fn escaped(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte);
+    let mut text = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if plain(byte) {
+            text.push(char::from(byte));
+        } else {
+            text.extend(["%".to_owned(), hex::encode_upper([byte])]);
+        }
+    }
+    text
+}

@@ -159,6 +159,7 @@ pub async fn saved(
         .bind(sealed.seat.lost as i64)
         .bind(sealed.caller.gap_ms() as i64)
         .bind(sealed.seat.gap_ms() as i64)
+        .bind(serde_json::json!(sealed.segments).to_string())
         .execute(&mut *conn)
         .await?
         .rows_affected();
@@ -183,7 +184,8 @@ const SAVED: &str = "UPDATE recordings SET state = 'saved', ended_at = COALESCE(
     partial_reason = CASE WHEN partial_reason IS NOT NULL THEN partial_reason \
         WHEN $11 IS NOT NULL THEN $11 \
         WHEN $10 = 0 AND ended_at IS NOT NULL AND interrupted = 0 THEN 'spool_broken' END, \
-    caller_lost = $12, seat_lost = $13, caller_gap_ms = $14, seat_gap_ms = $15, absent_reason = NULL \
+    caller_lost = $12, seat_lost = $13, caller_gap_ms = $14, seat_gap_ms = $15, segments = $16, \
+    absent_reason = NULL \
     WHERE id = $1 AND state IN ('recording', 'absent', 'saved')";
 
 /// Marks a recording as incomplete, with the reason (the first one stays): the disk was full, the ring

@@ -16,6 +16,7 @@ pub mod place;
 pub mod recovery;
 pub mod retention;
 pub mod seal;
+pub mod segment;
 pub mod spool;
 pub mod sweep;
 #[cfg(test)]
@@ -23,4 +24,5 @@ mod tests;
 mod words;
 
 pub use facts::{Consent, Facts, Kind, Side};
+pub use segment::Segment;
 pub use words::UnknownWord;

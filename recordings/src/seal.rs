@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fuse::Fuse;
 use crate::place;
+use crate::segment::Segment;
 use crate::spool::{SpoolError, SpoolReader};
 pub use lane::Tally;
 
@@ -44,6 +45,8 @@ pub struct Sealed {
     pub dropped: u64,
     /// Bytes of the spool behind its last whole record.
     pub torn: u64,
+    /// The seats that are heard, in order.
+    pub segments: Vec<Segment>,
     /// Whether the spool was ended in order.
     pub ended_in_order: bool,
     /// The wall clock at the end: from the end record, else from the last packet.
@@ -116,6 +119,7 @@ pub(crate) fn seal_with(folder: &Path, id: RecordingId, fuse: &mut Fuse) -> Resu
         caller: rendered.caller,
         seat: rendered.seat,
         dropped: rendered.dropped,
+        segments: rendered.segments,
         torn: reader.torn(),
         ended_in_order: rendered.end.is_some(),
         ended,

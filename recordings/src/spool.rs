@@ -13,8 +13,8 @@ mod tests;
 use std::io;
 use std::path::Path;
 
-use base::RecordingId;
 use base::g711::Law;
+use base::{Name, RecordingId};
 
 pub use crate::facts::Side;
 use crate::place;
@@ -61,6 +61,13 @@ pub enum Record {
     Resume {
         /// Microseconds from the start.
         at_us: u64,
+    },
+    /// From here on this seat is heard, or nobody while the caller is put through.
+    Seat {
+        /// Microseconds from the start.
+        at_us: u64,
+        /// The seat.
+        seat: Option<Name>,
     },
     /// The recording ended in order.
     End {

@@ -146,6 +146,12 @@ impl Baresip {
         self.command("resume", "").map(drop)
     }
 
+    /// Has the other party put through to a user of the proxy (REFER).
+    pub fn transfer(&mut self, user: &str) -> anyhow::Result<()> {
+        let uri = format!("sip:{user}@{}", self.proxy);
+        self.command("transfer", &uri).map(drop)
+    }
+
     /// Presses a key, as RFC 4733 events.
     pub fn press(&mut self, key: char) -> anyhow::Result<()> {
         self.command("sndcode", &key.to_string()).map(drop)

@@ -334,6 +334,26 @@ impl Sibai {
         self.call_records(1)?.pop().context("no record")
     }
 
+    /// A recording once it is sealed: its row, and the WAV with both channels.
+    pub fn recording(&self, id: &str) -> Result<(Value, Vec<u8>)> {
+        let end = Instant::now() + SEALED_WITHIN;
+        let row = loop {
+            let row = self.api().get(&format!("/v1/recordings/{id}"))?.json()?;
+            if row["state"] == "saved" {
+                break row;
+            }
+            if Instant::now() > end {
+                bail!("the recording was not sealed: {row:#}");
+            }
+            thread::sleep(LOOK);
+        };
+        let answer = self.api().get(&format!("/v1/recordings/{id}/audio?channels=2"))?;
+        if answer.status != 200 {
+            bail!("{}: {}", answer.status, answer.text());
+        }
+        Ok((row, answer.body))
+    }
+
     /// A scripted phone, registered as `extension`, that does `behaviour` with calls.
     pub fn seat(&self, extension: &str, behaviour: Behaviour) -> Result<LivePhone> {
         let sockets = Sockets::free(LOOPBACK, 1)?;
@@ -412,6 +432,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Records are written in batches, a moment after the call.
 const RECORDED_WITHIN: Duration = Duration::from_secs(10);
+
+/// A call of a minute is sealed in well under a second; the rest is for a busy machine.
+const SEALED_WITHIN: Duration = Duration::from_secs(30);
 
 const LOOK: Duration = Duration::from_millis(40);
 

@@ -25,6 +25,8 @@ pub struct Take {
     pub record: pbx::seam::Record,
     /// Every packet, in the order of arrival.
     pub packets: Vec<Tapped>,
+    /// Who was recorded from when on, after the first seat.
+    pub seats: Vec<(Mono, Option<Name>)>,
     /// Consent at its end, once it ended.
     pub ended: Option<pbx::Consent>,
 }
@@ -289,11 +291,16 @@ impl PbxSide {
                 if record.consent != pbx::Consent::NoticeGiven {
                     self.faults.push(format!("{} recorded with {:?}", record.recording, record.consent));
                 }
-                let take = Take { record: *record.clone(), packets: Vec::new(), ended: None };
+                let take =
+                    Take { record: *record.clone(), packets: Vec::new(), seats: Vec::new(), ended: None };
                 if self.takes.insert(record.recording, take).is_some() {
                     self.faults.push(format!("recording {} begun twice", record.recording));
                 }
             }
+            Output::Segment { recording, seat } => match self.takes.get_mut(&recording) {
+                Some(take) if take.ended.is_none() => take.seats.push((now.mono, seat)),
+                _ => self.faults.push(format!("recording {recording} has a seat and no life")),
+            },
             Output::EndRecording { recording, consent } => match self.takes.get_mut(&recording) {
                 Some(take) if take.ended.is_none() => take.ended = Some(consent),
                 _ => self.faults.push(format!("recording {recording} ended without having begun")),

@@ -47,7 +47,7 @@ fn records(life: &Life) -> Vec<String> {
             faults.push(format!("{} ended by a fault of ours", record.call));
         }
         // Who was answered had a channel, and its figures belong to the record.
-        for leg in record.legs.iter().filter(|leg| leg.answered.is_some()) {
+        for leg in record.legs.iter().filter(|leg| leg.answered.is_some() && !leg.moved) {
             if !done.quality.contains_key(&leg.leg) && !life.loses_worker {
                 faults.push(format!("{} of {} has no quality", leg.leg, record.call));
             }
@@ -99,7 +99,7 @@ fn seats_with_two_callers(life: &Life) -> Vec<String> {
                     faults.push(format!("{at:?}: {seat} has {call} and {other} at once"));
                 }
             }
-            Told::StopsRinging { seat, .. } => {
+            Told::StopsRinging { seat, .. } | Told::Left { seat } => {
                 with.remove(seat);
             }
             Told::Ended { .. } => with.retain(|_, held| held != call),

@@ -113,7 +113,7 @@ impl Greeting {
                 }
                 Output::Refused => {
                     scene.visit.notice = Notice::Heard;
-                    scene.visit.consents(Consent::Refused);
+                    scene.refused();
                 }
                 Output::Menu(menu) => {
                     push_bounded(&mut scene.visit.menus, menu.clone());

@@ -2,9 +2,13 @@
 
 pub(crate) mod visit;
 
+pub(crate) mod attended;
 mod direct;
 mod greeting;
+mod ringing;
 mod talking;
+pub(crate) mod taping;
+mod transfer;
 mod waiting;
 
 use base::time::soonest;
@@ -12,12 +16,14 @@ use base::{Cause, Digit, LegId, Mono, Now};
 
 use crate::cdr::CallRecord;
 use crate::floor::Floor;
-use crate::seam::Told;
+use crate::seam::{Output, Told};
 use crate::seats::SeatKey;
 
 use direct::Direct;
 use greeting::Greeting;
-use talking::{Kind, Talking};
+use ringing::Taken;
+use talking::{Kind, Talking, Terms};
+use transfer::Transferring;
 use visit::{Scene, Visit};
 use waiting::{Answer, Waiting};
 
@@ -35,6 +41,7 @@ enum Stage {
     Waiting(Box<Waiting>),
     Direct(Direct),
     Talking(Talking),
+    Transferring(Box<Transferring>),
     Ending(Ending),
 }
 
@@ -129,8 +136,36 @@ impl Call {
         Self { visit, stage }
     }
 
+    /// The phone of a leg asks for its other party to be put through to `to`.
+    pub(crate) fn refer(self, leg: LegId, to: &str, now: Now, floor: &mut Floor) -> Self {
+        let Self { mut visit, stage } = self;
+        let mut scene = Scene { now, visit: &mut visit, floor };
+        let stage = match stage {
+            Stage::Talking(talking) => {
+                settle(Transferring::begin(talking, leg, to, &mut scene).into(), &mut scene)
+            }
+            stage => {
+                let status = if matches!(stage, Stage::Transferring(_)) { PENDING } else { DECLINED };
+                scene.floor.push(Output::RefuseRefer { leg, status });
+                stage
+            }
+        };
+        Self { visit, stage }
+    }
+
     /// Media missed a leg's packets for too long.
-    pub(crate) fn silent(self, now: Now, floor: &mut Floor) -> Self {
+    pub(crate) fn silent(self, leg: LegId, now: Now, floor: &mut Floor) -> Self {
+        if let Self { mut visit, stage: Stage::Transferring(mut transferring) } = self {
+            if leg == visit.caller {
+                return Self { visit, stage: Stage::Transferring(transferring) }.silenced(now, floor);
+            }
+            transferring.silent(leg, &mut Scene { now, visit: &mut visit, floor });
+            return Self { visit, stage: Stage::Transferring(transferring) };
+        }
+        self.silenced(now, floor)
+    }
+
+    fn silenced(self, now: Now, floor: &mut Floor) -> Self {
         // A held party sends nothing, and rightly so: the hold has a bound of its own.
         if self.visit.holds() { self } else { self.end(Cause::RtpSilence, now, floor) }
     }
@@ -158,6 +193,7 @@ impl Call {
             Stage::Waiting(waiting) => waiting.deadline(),
             Stage::Direct(direct) => Some(direct.deadline()),
             Stage::Talking(talking) => talking.deadline(&self.visit),
+            Stage::Transferring(transferring) => Some(transferring.deadline()),
             Stage::Ending(_) => return self.visit.write_off(),
         };
         soonest(soonest(of_stage, Some(bound(&self.visit).0)), self.visit.write_off())
@@ -214,12 +250,12 @@ fn in_its_own_words(cause: Cause, leg: LegId, stage: &Stage, scene: &Scene<'_>) 
     if !matches!(cause, Cause::CallerHungUp | Cause::CallerGaveUp | Cause::SeatHungUp) {
         return cause;
     }
-    if leg != scene.visit.caller {
+    if leg != scene.visit.first {
         return Cause::SeatHungUp;
     }
     match stage {
         Stage::Greeting(_) if scene.visit.caller_answered() => Cause::CallerHungUp,
-        Stage::Talking(_) | Stage::Ending(_) => Cause::CallerHungUp,
+        Stage::Talking(_) | Stage::Transferring(_) | Stage::Ending(_) => Cause::CallerHungUp,
         Stage::Greeting(_) | Stage::Waiting(_) | Stage::Direct(_) => Cause::CallerGaveUp,
     }
 }
@@ -231,6 +267,7 @@ fn advance(stage: Stage, event: &Event, scene: &mut Scene<'_>) -> Stage {
         Stage::Waiting(waiting) => waiting.step(event, scene).into(),
         Stage::Direct(direct) => after_direct(direct.step(event, scene), scene),
         Stage::Talking(talking) => talking.step(event, scene).into(),
+        Stage::Transferring(transferring) => transferring.step(event, scene).into(),
         Stage::Ending(ending) => Move::Stay(Stage::Ending(ending)),
     };
     settle(next, scene)
@@ -243,10 +280,11 @@ fn settle(mut next: Move, scene: &mut Scene<'_>) -> Stage {
             Move::Stay(stage) => return stage,
             Move::Wait(greeting, wish) => Waiting::begin(greeting, wish, scene).into(),
             Move::Resume(greeting, input) => greeting.resume(input, scene).into(),
-            Move::Talk(Answer { winner, queue, wrap_up }) => {
+            Move::Talk(Answer { winner, queue, wrap_up, greeting }) => {
                 let kind = queue.map_or(Kind::Ring, Kind::Queue);
-                let talking = Talking::begin(winner.lease, winner.leg, kind, wrap_up, false, scene);
-                Move::Stay(Stage::Talking(talking))
+                let terms = Terms { kind, wrap_up, greeting: Some(Box::new(greeting)) };
+                let taken = Taken { lease: winner.lease, leg: winner.leg, bridged: false };
+                Move::Stay(Stage::Talking(Talking::begin(taken, terms, scene)))
             }
             Move::End(stage, cause) => return end(stage, cause, scene),
             Move::Refuse(status) => {
@@ -287,13 +325,22 @@ impl From<talking::Next> for Move {
     }
 }
 
+impl From<transfer::Next> for Move {
+    fn from(next: transfer::Next) -> Self {
+        match next {
+            transfer::Next::Stays(transferring) => Self::Stay(Stage::Transferring(transferring)),
+            transfer::Next::Talks(talking) => Self::Stay(Stage::Talking(talking)),
+            transfer::Next::Resumes(greeting, input) => Self::Resume(greeting, input),
+            transfer::Next::Over(cause) => Self::End(None, cause),
+        }
+    }
+}
+
 fn after_direct(next: direct::Next, scene: &mut Scene<'_>) -> Move {
     match next {
         direct::Next::Stays(direct) => Move::Stay(Stage::Direct(direct)),
-        direct::Next::Answered { lease, leg, bridged } => {
-            let none = std::time::Duration::ZERO;
-            let talking = Talking::begin(lease, leg, Kind::Direct, none, bridged, scene);
-            Move::Stay(Stage::Talking(talking))
+        direct::Next::Answered(taken) => {
+            Move::Stay(Stage::Talking(Talking::begin(taken, Terms::direct(), scene)))
         }
         direct::Next::Failed(direct, cause) => Move::End(direct.map(Stage::Direct), cause),
     }
@@ -306,8 +353,10 @@ fn end(stage: Option<Stage>, cause: Cause, scene: &mut Scene<'_>) -> Stage {
         Some(Stage::Waiting(waiting)) => waiting.abandon(cause, scene),
         Some(Stage::Direct(direct)) => direct.abandon(cause, scene),
         Some(Stage::Talking(talking)) => talking.finish(scene),
+        Some(Stage::Transferring(transferring)) => transferring.abandon(cause, scene),
         Some(Stage::Greeting(_)) | None => {}
     }
+    scene.end_recording();
     let legs: Vec<LegId> = scene.visit.legs.keys().copied().collect();
     for leg in legs {
         scene.let_go(leg, cause);
@@ -324,3 +373,8 @@ fn end(stage: Option<Stage>, cause: Cause, scene: &mut Scene<'_>) -> Stage {
     scene.tell(Told::Ended { cause });
     Stage::Ending(Ending { cause, at: scene.now.mono })
 }
+
+/// Another transfer is under way (RFC 3261 §21.4.27).
+const PENDING: u16 = 491;
+/// There is nobody to put through (RFC 3261 §21.6.2).
+const DECLINED: u16 = 603;

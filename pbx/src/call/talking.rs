@@ -2,25 +2,33 @@
 
 use std::time::Duration;
 
-use base::{Cause, Digit, LegId, Mono, Name, RecordingId};
+use base::{Cause, LegId, Mono, Name};
+use ivr::session::{Input, Left};
 
 use crate::call::Event;
-use crate::call::visit::Scene;
-use crate::cdr::Consent;
-use crate::seam::{Output, Record, Sound, Told};
-use crate::seats::Lease;
+use crate::call::greeting::Greeting;
+use crate::call::ringing::Taken;
+use crate::call::visit::{Scene, Visit};
+use crate::seam::{Output, Sound, Told};
+use crate::seats::{Lease, SeatKey};
 
 /// A conversation.
 #[derive(Clone, Debug)]
 pub(crate) struct Talking {
-    lease: Lease,
-    leg: LegId,
-    kind: Kind,
-    wrap_up: Duration,
+    pub(crate) lease: Lease,
+    pub(crate) leg: LegId,
+    pub(crate) terms: Terms,
     since: Mono,
     bridged: bool,
-    /// What is being recorded now.
-    recording: Option<RecordingId>,
+}
+
+/// What holds for a conversation, whichever seat talks.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) kind: Kind,
+    pub(crate) wrap_up: Duration,
+    /// The line goes on here when a transfer leaves the caller with nobody.
+    pub(crate) greeting: Option<Box<Greeting>>,
 }
 
 /// How the two came together.
@@ -39,33 +47,51 @@ pub(crate) enum Next {
     Over(Talking, Cause),
 }
 
+impl Terms {
+    /// Of a call between two seats.
+    pub(crate) const fn direct() -> Self {
+        Self { kind: Kind::Direct, wrap_up: Duration::ZERO, greeting: None }
+    }
+
+    /// Where the line goes on without a seat: as when nobody had answered.
+    pub(crate) fn resume(self) -> Option<(Greeting, Input)> {
+        let input = match self.kind {
+            Kind::Queue(_) => Input::LeftQueue(Left::TimedOut),
+            Kind::Ring => Input::NobodyAnswered,
+            Kind::Direct => return None,
+        };
+        Some((*self.greeting?, input))
+    }
+}
+
 impl Talking {
-    /// Joins the two; `bridged` when they hear each other already (early media).
-    pub(crate) fn begin(
-        lease: Lease,
-        leg: LegId,
-        kind: Kind,
-        wrap_up: Duration,
-        bridged: bool,
-        scene: &mut Scene<'_>,
-    ) -> Self {
+    /// Joins the two.
+    pub(crate) fn begin(taken: Taken, terms: Terms, scene: &mut Scene<'_>) -> Self {
+        let Taken { lease, leg, bridged } = taken;
         let since = scene.now.mono;
         let seat = lease.key().seat.clone();
-        scene.visit.connected = Some(since);
+        scene.visit.connected.get_or_insert(since);
         scene.visit.seat = Some(seat.clone());
-        let mut talking = Self { lease, leg, kind, wrap_up, since, bridged, recording: None };
+        let mut talking = Self { lease, leg, terms, since, bridged };
         talking.join(scene);
         scene.put_on_record();
-        scene.tell(Told::Connected { seat, recording: talking.recording });
+        scene.tell(Told::Connected { seat, recording: scene.visit.recorded_as() });
+        talking
+    }
+
+    /// The seat has them back after a transfer that came to nothing.
+    pub(crate) fn resume(lease: Lease, leg: LegId, terms: Terms, scene: &mut Scene<'_>) -> Self {
+        let mut talking = Self { lease, leg, terms, since: scene.now.mono, bridged: false };
+        talking.join(scene);
         talking
     }
 
     pub(crate) fn step(mut self, event: &Event, scene: &mut Scene<'_>) -> Next {
         match *event {
             Event::Ended { leg, .. } if leg == self.leg => return Next::Over(self, Cause::SeatHungUp),
-            Event::Digit { leg, digit } if leg == scene.visit.caller => self.digit(digit, scene),
+            Event::Digit { leg, digit } if leg == scene.visit.caller => scene.hears_refusal(digit),
             Event::Held { leg, .. } if leg == scene.visit.caller || leg == self.leg => self.join(scene),
-            Event::Alarm if self.hold_ends(scene).is_some_and(|until| until <= scene.now.mono) => {
+            Event::Alarm if self.deadline(scene.visit).is_some_and(|until| until <= scene.now.mono) => {
                 return Next::Over(self, Cause::RtpSilence);
             }
             // Losers of the hunt, and seats that are free now, are no matter of this conversation.
@@ -77,21 +103,17 @@ impl Talking {
     /// Both hear each other, or the held one hears ringback: never dead air (line-language.md 5.8, 3).
     fn join(&mut self, scene: &mut Scene<'_>) {
         let (caller, seat) = (scene.visit.caller, self.leg);
-        let holds =
-            |leg: LegId, scene: &Scene<'_>| scene.visit.legs.get(&leg).is_some_and(|leg| leg.held.is_some());
-        let (caller_holds, seat_holds) = (holds(caller, scene), holds(seat, scene));
+        let (caller_holds, seat_holds) = (scene.visit.is_holding(caller), scene.visit.is_holding(seat));
         if !caller_holds && !seat_holds {
             if !self.bridged {
                 self.bridged = true;
                 scene.floor.push(Output::Bridge { a: caller, b: seat });
             }
-            self.record(scene);
+            let seat = self.lease.key().seat.clone();
+            scene.record(&self.terms.kind, self.leg, &seat);
             return;
         }
-        if self.bridged {
-            self.bridged = false;
-            scene.floor.push(Output::Unbridge { a: caller, b: seat });
-        }
+        self.part(scene);
         if caller_holds {
             scene.play(seat, Sound::Ringback);
         }
@@ -100,72 +122,61 @@ impl Talking {
         }
     }
 
-    /// Begins to record, once, if the line and the caller allow it.
-    fn record(&mut self, scene: &mut Scene<'_>) {
-        let visit = &*scene.visit;
-        let wanted = visit.line.recording.as_ref().is_some_and(|policy| match self.kind {
-            Kind::Queue(_) => policy.queues,
-            Kind::Ring => policy.rings,
-            Kind::Direct => false,
-        });
-        if !wanted || visit.recording.is_some() || !visit.may_be_recorded() {
-            return;
-        }
-        let recording = scene.floor.mint_recording(scene.now.wall);
-        let record = Record {
-            recording,
-            call: visit.id,
-            caller_leg: visit.caller,
-            seat_leg: self.leg,
-            line: visit.line.id.clone(),
-            number: visit.number.clone(),
-            caller: visit.shown.caller.clone(),
-            queue: match &self.kind {
-                Kind::Queue(queue) => Some(queue.clone()),
-                Kind::Ring | Kind::Direct => None,
-            },
-            seat: self.lease.key().seat.clone(),
-            consent: visit.consent,
-        };
-        scene.visit.recording = Some(recording);
-        self.recording = Some(recording);
-        scene.floor.push(Output::Record(Box::new(record)));
-    }
-
-    /// The caller may refuse to the end of the call; the conversation goes on, unrecorded.
-    fn digit(&mut self, digit: Digit, scene: &mut Scene<'_>) {
-        if !scene.visit.refuses(digit) {
-            return;
-        }
-        if let Some(recording) = self.recording.take() {
-            scene.visit.consents(Consent::Withdrawn);
-            let consent = scene.visit.consent;
-            scene.floor.push(Output::EndRecording { recording, consent });
-            scene.put_on_record();
-        } else {
-            scene.visit.consents(Consent::Refused);
+    /// They do not hear each other any more.
+    pub(crate) fn part(&mut self, scene: &mut Scene<'_>) {
+        if self.bridged {
+            self.bridged = false;
+            scene.floor.push(Output::Unbridge { a: scene.visit.caller, b: self.leg });
         }
     }
 
-    /// The call ends: the recording is sealed and the seat rests.
-    pub(crate) fn finish(self, scene: &mut Scene<'_>) {
-        if let Some(recording) = self.recording {
-            let consent = scene.visit.consent;
-            scene.floor.push(Output::EndRecording { recording, consent });
-        }
+    /// The conversation is over for now: it counts up to here.
+    pub(crate) fn count(&self, scene: &mut Scene<'_>) {
         scene.visit.talked += scene.now.mono.since(self.since);
-        scene.floor.seats.rest(self.lease, scene.now.mono, self.wrap_up);
     }
 
-    fn hold_ends(&self, scene: &Scene<'_>) -> Option<Mono> {
-        self.deadline_of(scene.visit)
+    /// The call ends: the seat rests.
+    pub(crate) fn finish(self, scene: &mut Scene<'_>) {
+        self.count(scene);
+        scene.floor.seats.rest(self.lease, scene.now.mono, self.terms.wrap_up);
     }
 
-    pub(crate) fn deadline(&self, visit: &super::visit::Visit) -> Option<Mono> {
-        self.deadline_of(visit)
+    /// The seat whose leg this is, when it is one of the two and a seat's.
+    pub(crate) fn seat_of(&self, leg: LegId, visit: &Visit) -> Option<SeatKey> {
+        let own = visit.own_seat.as_ref().filter(|_| leg == visit.caller);
+        own.or_else(|| (leg == self.leg).then_some(&self.lease)).map(|lease| lease.key().clone())
     }
 
-    fn deadline_of(&self, visit: &super::visit::Visit) -> Option<Mono> {
+    /// The two change sides: the party that stays is the call's own from now on, and the seat that called
+    /// is one like any other. Only where the caller is a seat.
+    pub(crate) fn turn(&mut self, scene: &mut Scene<'_>) {
+        let visit = &mut *scene.visit;
+        let Some(own) = visit.own_seat.take() else { return };
+        visit.own_seat = Some(std::mem::replace(&mut self.lease, own));
+        std::mem::swap(&mut visit.caller, &mut self.leg);
+        // What the line would say next, it would say to the one who left.
+        self.terms.greeting = None;
+        if let Some(shown) = scene.seat_shown(scene.visit.caller) {
+            scene.visit.shown = shown;
+        }
+    }
+
+    /// Another phone of a party takes its place.
+    pub(crate) fn replace(&mut self, old: LegId, new: LegId, scene: &mut Scene<'_>) {
+        self.part(scene);
+        scene.let_go(old, Cause::Transferred);
+        if scene.visit.first == old {
+            scene.visit.first = new;
+        }
+        if scene.visit.caller == old {
+            scene.visit.caller = new;
+        } else {
+            self.leg = new;
+        }
+        self.join(scene);
+    }
+
+    pub(crate) fn deadline(&self, visit: &Visit) -> Option<Mono> {
         let held = |leg: LegId| visit.legs.get(&leg).and_then(|leg| leg.held);
         [held(visit.caller), held(self.leg)].into_iter().flatten().min().map(|since| since + LONGEST_HOLD)
     }

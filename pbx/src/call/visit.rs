@@ -7,10 +7,11 @@ use std::time::Duration;
 use base::{CallId, Cause, Digit, LegId, Mono, Name, Now, PhoneNumber, RecordingId};
 use ivr::line::Line;
 
-use crate::cdr::{CallRecord, Consent, LegRecord};
+use crate::call::taping::Taping;
+use crate::cdr::{CallRecord, Consent, LegRecord, TransferRecord};
 use crate::floor::Floor;
 use crate::plan::Limits;
-use crate::routing::{Permit, Shown};
+use crate::routing::{self, Permit, Shown};
 use crate::seam::{Output, Sound, Told};
 use crate::seats::{Lease, SeatKey};
 
@@ -23,6 +24,11 @@ pub(crate) struct Visit {
     pub(crate) number: PhoneNumber,
     pub(crate) dialled: String,
     pub(crate) diverted: Vec<PhoneNumber>,
+    /// Who called; `None` when withheld.
+    pub(crate) from: Option<PhoneNumber>,
+    /// A seat called.
+    pub(crate) internal: bool,
+    /// What seats see of the caller now.
     pub(crate) shown: Shown,
     pub(crate) sip_call_id: String,
     pub(crate) started: Now,
@@ -30,7 +36,10 @@ pub(crate) struct Visit {
     pub(crate) counts: bool,
     /// The caller's own seat, when a seat calls.
     pub(crate) own_seat: Option<Lease>,
-    /// The caller's leg.
+    /// The leg of whoever called.
+    pub(crate) first: LegId,
+    /// The caller's leg: the party that seats are found for. Not the first any more once a seat that
+    /// called has put its other party through.
     pub(crate) caller: LegId,
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) notice: Notice,
@@ -40,6 +49,10 @@ pub(crate) struct Visit {
     pub(crate) queue: Option<Name>,
     pub(crate) seat: Option<Name>,
     pub(crate) recording: Option<RecordingId>,
+    pub(crate) taping: Option<Taping>,
+    pub(crate) transfers: Vec<TransferRecord>,
+    /// Our 200 to whoever called.
+    pub(crate) answered: Option<Mono>,
     pub(crate) connected: Option<Mono>,
     pub(crate) talked: Duration,
     pub(crate) waited: Duration,
@@ -65,6 +78,8 @@ pub(crate) struct Leg {
     pub(crate) answered: Option<Mono>,
     over: Option<(Mono, Cause)>,
     giving_up: Option<GivingUp>,
+    /// It is another call's now.
+    moved: bool,
     /// Its party holds the other one since then.
     pub(crate) held: Option<Mono>,
 }
@@ -88,8 +103,14 @@ impl Leg {
             answered: None,
             over: None,
             giving_up: None,
+            moved: false,
             held: None,
         }
+    }
+
+    /// A party that talks already and comes from another call of ours.
+    fn joins(self, now: Mono) -> Self {
+        Self { began: now, rang: None, answered: Some(now), ..self }
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -109,6 +130,21 @@ impl Leg {
 impl Visit {
     pub(crate) fn caller_answered(&self) -> bool {
         self.legs.get(&self.caller).is_some_and(|leg| leg.answered.is_some())
+    }
+
+    /// Whether this party holds the other one.
+    pub(crate) fn is_holding(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|leg| leg.held.is_some())
+    }
+
+    /// Whether this leg is a registered phone of a seat.
+    pub(crate) fn is_phone(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|leg| leg.seat.is_some() && leg.trunk.is_none())
+    }
+
+    /// What is being recorded now, for whom it concerns.
+    pub(crate) fn recorded_as(&self) -> Option<RecordingId> {
+        self.recording.filter(|_| self.taping.is_some())
     }
 
     /// Whether a party holds another.
@@ -150,17 +186,17 @@ impl Visit {
             .iter()
             .map(|(&id, leg)| leg_record(id, leg, self.started.mono, (ended, cause)))
             .collect();
-        legs.sort_by_key(|leg| (leg.leg != self.caller, leg.leg));
+        legs.sort_by_key(|leg| (leg.leg != self.first, leg.leg));
         CallRecord {
             call: self.id,
             line: Some(self.line.id.clone()),
             number: Some(self.number.clone()),
             dialled: self.dialled.clone(),
             diverted: self.diverted.clone(),
-            caller: self.shown.caller.clone(),
-            internal: self.shown.ext.is_some(),
+            caller: self.from.clone(),
+            internal: self.internal,
             started: self.started.wall,
-            answered_after: self.legs.get(&self.caller).and_then(|leg| leg.answered).map(after),
+            answered_after: self.answered.map(after),
             connected_after: self.connected.map(after),
             lasted: after(ended),
             talked: self.talked,
@@ -170,6 +206,7 @@ impl Visit {
             menus: self.menus.clone(),
             queue: self.queue.clone(),
             seat: self.seat.clone(),
+            transfers: self.transfers.clone(),
             recording: self.recording,
             consent: self.consent,
             sip_call_id: self.sip_call_id.clone(),
@@ -189,6 +226,7 @@ fn leg_record(id: LegId, leg: &Leg, started: Mono, lost: (Mono, Cause)) -> LegRe
         answered: leg.answered.map(|at| at.since(started)),
         ended: over.since(started),
         cause,
+        moved: leg.moved,
     }
 }
 
@@ -224,8 +262,11 @@ impl Scene<'_> {
         self.floor.push(Output::Standing(Box::new(record)));
     }
 
-    /// A placed leg was answered.
+    /// A leg was answered.
     pub(crate) fn mark_answered(&mut self, leg: LegId) {
+        if leg == self.visit.first {
+            self.visit.answered.get_or_insert(self.now.mono);
+        }
         if let Some(leg) = self.visit.legs.get_mut(&leg) {
             leg.answered.get_or_insert(self.now.mono);
         }
@@ -233,6 +274,9 @@ impl Scene<'_> {
 
     /// Its answer never left us.
     pub(crate) fn mark_unanswered(&mut self, leg: LegId) {
+        if leg == self.visit.first {
+            self.visit.answered = None;
+        }
         if let Some(leg) = self.visit.legs.get_mut(&leg) {
             leg.answered = None;
         }
@@ -319,6 +363,49 @@ impl Scene<'_> {
         let gives_up = self.visit.legs.get(&leg).is_some_and(|leg| leg.is_given_up() && !leg.is_over());
         if let Some(seat) = self.seat_of(leg).filter(|_| gives_up) {
             self.floor.seats.rings_no_more(&seat);
+        }
+    }
+
+    /// Another phone of a seat comes for a leg of it, and is answered.
+    pub(crate) fn take_in(&mut self, leg: LegId, seat: Name) {
+        self.visit.legs.insert(leg, Leg::new(self.now.mono, Some(seat), None));
+        self.floor.legs.insert(leg, self.visit.id);
+        self.mark_answered(leg);
+        self.floor.push(Output::Answer { leg });
+    }
+
+    /// A leg that is another call's from now on: here it is over, and nobody hangs it up.
+    pub(crate) fn hand_over(&mut self, leg: LegId, to: CallId) -> Option<Leg> {
+        let state = self.visit.legs.get_mut(&leg)?;
+        let handed = state.clone();
+        state.on_trunk = false;
+        state.held = None;
+        state.moved = true;
+        state.over = Some((self.now.mono, Cause::Transferred));
+        self.floor.legs.insert(leg, to);
+        Some(handed)
+    }
+
+    /// A leg that was another call's.
+    pub(crate) fn receive(&mut self, leg: LegId, state: Leg) {
+        self.visit.legs.insert(leg, state.joins(self.now.mono));
+    }
+
+    /// How a seat of this call is shown to others; outside phones are not.
+    pub(crate) fn seat_shown(&self, leg: LegId) -> Option<Shown> {
+        let seat = self.visit.legs.get(&leg)?.seat.as_ref()?;
+        routing::seat_shown(self.floor, &self.visit.line.id, seat, self.visit.number.clone())
+    }
+
+    /// Tells the phone of a seat who is at the other end now. A carrier is told nothing: it shows its
+    /// customer the number that was called.
+    pub(crate) fn identify(&mut self, leg: LegId, other: LegId) {
+        let is_phone = self.visit.is_phone(leg);
+        let shown =
+            if other == self.visit.caller { Some(self.visit.shown.clone()) } else { self.seat_shown(other) };
+        if let Some(shown) = shown.filter(|_| is_phone) {
+            let shows = Box::new(routing::toward_seat(&shown));
+            self.floor.push(Output::Identify { leg, shows });
         }
     }
 

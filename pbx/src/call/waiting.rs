@@ -11,7 +11,6 @@ use ivr::session::{Input, Left};
 use crate::call::Event;
 use crate::call::greeting::{Greeting, Wish};
 use crate::call::visit::Scene;
-use crate::cdr::Consent;
 use crate::hunt::{Hunt, Passes, Winner};
 use crate::queue::{QueueKey, Ticket};
 use crate::seam::{Sound, Told};
@@ -53,6 +52,8 @@ pub(crate) struct Answer {
     pub(crate) winner: Winner,
     pub(crate) queue: Option<Name>,
     pub(crate) wrap_up: Duration,
+    /// Where the line goes on if the seat does not keep the caller.
+    pub(crate) greeting: Greeting,
 }
 
 impl Waiting {
@@ -112,9 +113,7 @@ impl Waiting {
         let winner = match *event {
             Event::Answered { leg } => self.hunt.answered(leg, scene),
             Event::Digit { leg, digit } if leg == scene.visit.caller => {
-                if scene.visit.refuses(digit) {
-                    scene.visit.consents(Consent::Refused);
-                }
+                scene.hears_refusal(digit);
                 None
             }
             Event::Digit { leg, digit } => self.hunt.digit(leg, digit, scene, &self.ticket),
@@ -149,8 +148,8 @@ impl Waiting {
     fn answered(self, winner: Winner, scene: &mut Scene<'_>) -> Next {
         let (queue, wrap_up) =
             self.queued.as_ref().map_or((None, Duration::ZERO), |q| (Some(q.queue.clone()), q.wrap_up));
-        self.leave(scene);
-        Next::Answered(Answer { winner, queue, wrap_up })
+        let greeting = self.leave(scene);
+        Next::Answered(Answer { winner, queue, wrap_up, greeting })
     }
 
     fn expire(&mut self, scene: &mut Scene<'_>) {

@@ -199,6 +199,7 @@ pub(super) fn arrival(origin: Origin, called: &[&str], from: &str) -> Arrival {
         display: None,
         diverted: Vec::new(),
         withheld: from.is_empty(),
+        replaces: None,
         call_id: "abc@carrier".to_owned(),
     }
 }

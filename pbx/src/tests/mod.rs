@@ -7,4 +7,5 @@ mod nonsense;
 mod queueing;
 mod simulation;
 mod talking;
+mod transferring;
 mod trunks;

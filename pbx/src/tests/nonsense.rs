@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::bench::{Bench, arrival, plan};
-use crate::seam::{Input, Origin};
+use crate::seam::{Arrival, Input, Origin, Refer};
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -29,10 +29,12 @@ fn arrived() -> impl Strategy<Value = Input> {
         Origin::Extension("8001".into()),
         Origin::Extension("8009".into()),
     ]);
-    (leg(), origin, called).prop_map(|(leg, origin, called)| Input::Arrived {
-        leg,
-        arrival: Box::new(arrival(origin, &[called], "1")),
-    })
+    (leg(), origin, called, proptest::option::weighted(0.2, leg())).prop_map(
+        |(leg, origin, called, replaces)| {
+            let arrival = Arrival { replaces, ..arrival(origin, &[called], "1") };
+            Input::Arrived { leg, arrival: Box::new(arrival) }
+        },
+    )
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -49,6 +51,11 @@ fn input() -> impl Strategy<Value = Input> {
         1 => (leg(), 100..700_u16, any::<bool>())
             .prop_map(|(leg, status, media)| Input::Progressed { leg, status, media }),
         2 => (leg(), any::<bool>()).prop_map(|(leg, held)| Input::Held { leg, held }),
+        3 => (leg(), prop::sample::select(vec!["8001", "8002", "8003", "0016001", ""]), proptest::option::of(leg()))
+            .prop_map(|(leg, to, replaces)| Input::Referred {
+                leg,
+                refer: Box::new(Refer { to: to.to_owned(), replaces }),
+            }),
         1 => leg().prop_map(|leg| Input::Silent { leg }),
         1 => leg().prop_map(|leg| Input::Fault { leg }),
         4 => (ext, vec(0..4_u64, 0..4))

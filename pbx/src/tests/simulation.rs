@@ -10,7 +10,7 @@ use ivr::line::{LastTry, Order, Strategy};
 
 use super::bench::{Bench, arrival, change, plan, secs};
 use crate::plan::Plan;
-use crate::seam::{Input, Origin, Output, Sound, Target, Told};
+use crate::seam::{Input, Origin, Output, Refer, Sound, Target, Told};
 use crate::switchboard::Switchboard;
 
 /// `SIM_SEED=17 cargo nextest run -p pbx simulation` replays one seed.
@@ -55,15 +55,29 @@ fn the_worlds_are_not_empty() {
         seen.late_answers_hung_up += run.late_answers_hung_up;
         seen.mobiles += run.mobiles;
         seen.twins += run.twins;
+        seen.accepted += run.accepted;
+        seen.transferred += run.transferred;
+        seen.retaps += run.retaps;
     }
-    let least =
-        Seen { conversations: 200, late_answers_taken: 5, late_answers_hung_up: 50, mobiles: 20, twins: 100 };
+    let least = Seen {
+        conversations: 200,
+        late_answers_taken: 5,
+        late_answers_hung_up: 50,
+        mobiles: 20,
+        twins: 100,
+        accepted: 40,
+        transferred: 15,
+        retaps: 12,
+    };
     assert!(
         seen.conversations >= least.conversations
             && seen.late_answers_taken >= least.late_answers_taken
             && seen.late_answers_hung_up >= least.late_answers_hung_up
             && seen.mobiles >= least.mobiles
-            && seen.twins >= least.twins,
+            && seen.twins >= least.twins
+            && seen.accepted >= least.accepted
+            && seen.transferred >= least.transferred
+            && seen.retaps >= least.retaps,
         "{seen:?} is less than {least:?}"
     );
 }
@@ -75,6 +89,9 @@ struct Seen {
     late_answers_hung_up: u32,
     mobiles: u32,
     twins: u32,
+    accepted: u32,
+    transferred: u32,
+    retaps: u32,
 }
 
 fn run(seed: u64) -> Seen {
@@ -132,6 +149,10 @@ enum Act {
     Registers(&'static str),
     Reloads,
     Says(Input),
+    /// A seat's phone transfers, blind or attended, well or badly.
+    Refers(LegId),
+    /// A seat that talks dials another one.
+    Consults(LegId),
     /// `Played`, unless something else plays by then.
     Ends(LegId, u64),
 }
@@ -141,6 +162,8 @@ enum Act {
 struct Phone {
     /// `None`: a caller.
     seat: Option<Name>,
+    /// Its extension, also when it called.
+    ext: Option<Name>,
     caller: LegId,
     answered: bool,
     /// We gave it up or hung up, or it ended: it is nobody's any more.
@@ -164,6 +187,11 @@ struct World {
     arrived: u64,
     finished: BTreeSet<CallId>,
     connected: BTreeSet<CallId>,
+    /// Which call each seat talks in.
+    talking: BTreeMap<Name, CallId>,
+    /// Phones that wait to hear what came of their REFER.
+    referring: BTreeSet<LegId>,
+    referred: BTreeSet<LegId>,
     seen: Seen,
 }
 
@@ -181,6 +209,9 @@ impl World {
             arrived: 0,
             finished: BTreeSet::new(),
             connected: BTreeSet::new(),
+            talking: BTreeMap::new(),
+            referring: BTreeSet::new(),
+            referred: BTreeSet::new(),
             seen: Seen::default(),
         }
     }
@@ -238,6 +269,8 @@ impl World {
                 }
             }
             Act::Says(input) => self.party_says(&input),
+            Act::Refers(leg) => self.refers(leg),
+            Act::Consults(leg) => self.consults(leg),
         }
     }
 
@@ -250,7 +283,13 @@ impl World {
         } else {
             (Origin::Trunk("carrier".into()), "057155550100")
         };
-        self.phones.insert(leg, Phone::new(None, leg));
+        let mut phone = Phone::new(None, leg);
+        phone.ext = direct.then(|| "8001".into());
+        self.phones.insert(leg, phone);
+        if direct {
+            let at = self.within(40_000);
+            self.schedule(at, Act::Refers(leg));
+        }
         self.input(&Input::Arrived { leg, arrival: Box::new(arrival(origin, &[called], "13912345678")) });
         for _ in 0..self.dice.below(6) {
             let digit = Digit::from_char(char::from(b"1234#29"[self.dice.below(7) as usize])).unwrap();
@@ -259,6 +298,45 @@ impl World {
         }
         let patience = if self.chance(20) { self.within(20_000) } else { self.within(300_000) };
         self.says(patience, Input::Ended { leg, cause: Cause::CallerHungUp });
+    }
+
+    /// A seat that talks calls another seat or the line, and joins the two calls, or does not.
+    fn consults(&mut self, of: LegId) {
+        let Some(phone) = self.phones.get(&of) else { return };
+        let Some(ext) = phone.ext.clone().filter(|_| phone.answered && !phone.over && !phone.mute) else {
+            return;
+        };
+        let leg = LegId::arrived(self.arrived);
+        self.arrived += 1;
+        let to = ["8001", "8002", "8003", "8004", "4005550100"][self.dice.below(5) as usize];
+        let mut phone = Phone::new(None, leg);
+        phone.ext = Some(ext.clone());
+        self.phones.insert(leg, phone);
+        let arrival = arrival(Origin::Extension(ext), &[to], "");
+        self.input(&Input::Arrived { leg, arrival: Box::new(arrival) });
+        let asks = if self.chance(50) { leg } else { of };
+        let at = self.within(30_000);
+        self.schedule(at, Act::Refers(asks));
+        let patience = self.within(60_000);
+        self.says(patience, Input::Ended { leg, cause: Cause::CallerHungUp });
+    }
+
+    /// The phone of a leg asks for a transfer.
+    fn refers(&mut self, leg: LegId) {
+        let Some(phone) = self.phones.get(&leg).filter(|phone| phone.answered && !phone.over && !phone.mute)
+        else {
+            return;
+        };
+        let own = |other: &Phone| other.ext == phone.ext && other.answered && !other.over;
+        let other =
+            self.phones.iter().rev().find(|&(&other, phone)| other != leg && own(phone)).map(|(&leg, _)| leg);
+        let to = ["8001", "8002", "8003", "8004", "00160012345"][self.dice.below(5) as usize].to_owned();
+        let replaces = other.filter(|_| self.chance(80));
+        self.input(&Input::Referred { leg, refer: Box::new(Refer { to, replaces }) });
+        if self.chance(40) {
+            let at = self.within(3_000);
+            self.says(at, Input::Ended { leg, cause: Cause::SeatHungUp });
+        }
     }
 
     /// A phone says something, if it still can.
@@ -289,7 +367,7 @@ impl World {
         }
         let ended = matches!(input, Input::Ended { .. });
         self.input(input);
-        if ended && leg.is_arrived() {
+        if ended && leg.is_arrived() && !self.referred.contains(&leg) {
             let left = self.phones.iter().find(|(_, other)| other.caller == leg && !other.let_go);
             assert!(left.is_none(), "the caller is gone and {left:?} still rings");
         }
@@ -346,13 +424,37 @@ impl World {
                 assert!(self.finished.insert(record.call), "a second row of one call");
                 for leg in &record.legs {
                     let phone = self.phone(leg.leg);
-                    assert!(phone.over || phone.mute, "{} of a finished call lives", leg.leg);
+                    assert!(phone.over || phone.mute || leg.moved, "{} of a finished call lives", leg.leg);
                 }
             }
-            Output::Tell { call, what: Told::Connected { .. } } => {
+            Output::Tell { call, what: Told::Connected { seat, .. } } => {
                 assert!(self.connected.insert(call), "a second winner");
+                let other = self.talking.insert(seat.clone(), call).filter(|&other| other != call);
+                assert!(other.is_none(), "{seat} has two callers");
+            }
+            Output::Tell { call, what: Told::Left { seat } } => {
+                self.connected.remove(&call);
+                self.talking.remove(&seat);
+            }
+            Output::Tell { call, what: Told::Ended { .. } } => self.talking.retain(|_, with| *with != call),
+            Output::AcceptRefer { leg } => {
+                self.seen.accepted += 1;
+                assert!(self.phone(leg).answered && !self.phone(leg).over);
+                assert!(self.referring.insert(leg), "{leg} is referred twice");
+                self.referred.insert(leg);
+            }
+            Output::ReferProgress { leg, status } => {
+                self.seen.transferred += u32::from(status == 200);
+                assert!(self.referring.remove(&leg), "{leg} is told without a REFER");
+            }
+            Output::Identify { leg, .. } => assert!(!self.phone(leg).over, "{leg} is told after its end"),
+            Output::Retap { caller_leg, seat_leg, .. } => {
+                self.seen.retaps += 1;
+                assert!(!self.phone(caller_leg).over && !self.phone(seat_leg).over, "the dead are recorded");
             }
             Output::Record(_)
+            | Output::Segment { .. }
+            | Output::RefuseRefer { .. }
             | Output::EndRecording { .. }
             | Output::Unbridge { .. }
             | Output::Progress { .. }
@@ -372,7 +474,8 @@ impl World {
         };
         self.has_no_second_call(&seat, caller);
         assert!(!self.phone(caller).over, "a leg is placed for nobody");
-        let mut phone = Phone::new(Some(seat), caller);
+        let mut phone = Phone::new(Some(seat.clone()), caller);
+        phone.ext = matches!(target, Target::Contact { .. }).then_some(seat);
         phone.answers_late = self.chance(15);
         phone.mute = self.chance(4);
         self.phones.insert(leg, phone);
@@ -399,6 +502,12 @@ impl World {
             self.says(at, Input::Held { leg, held: true });
             let back = at + self.within(9_000);
             self.says(back, Input::Held { leg, held: false });
+        }
+        let refers = from + self.within(12_000);
+        match self.dice.below(3) {
+            0 => self.schedule(refers, Act::Refers(leg)),
+            1 => self.schedule(refers, Act::Consults(leg)),
+            _ => {}
         }
         let talk = from + self.within(60_000);
         self.says(talk, Input::Ended { leg, cause: Cause::SeatHungUp });
@@ -433,11 +542,15 @@ impl World {
         assert!(phone.answered && !phone.over, "{leg} has not answered");
         assert!(phone.seat.as_deref() != Some(MOBILE) || phone.keyed, "a voicemail is bridged");
         let late = std::mem::take(&mut phone.let_go);
-        let seat = phone.seat.clone().unwrap();
+        phone.caller = caller;
+        let seat = phone.seat.clone();
+        self.phone(caller).caller = caller;
         self.seen.conversations += 1;
         self.seen.late_answers_taken += u32::from(late);
-        self.seen.mobiles += u32::from(seat == *MOBILE);
-        self.has_no_second_call(&seat, caller);
+        self.seen.mobiles += u32::from(seat.as_deref() == Some(MOBILE));
+        if let Some(seat) = seat {
+            self.has_no_second_call(&seat, caller);
+        }
     }
 
     /// When all is still: every call has its row, and everything is given back.
@@ -447,6 +560,7 @@ impl World {
         assert_eq!(self.board.deadline(), None);
         let lost = self.phones.iter().find(|(_, phone)| !phone.over && !phone.mute);
         assert!(lost.is_none(), "a leg was forgotten: {lost:?}");
+        assert_eq!(self.referring, BTreeSet::new(), "a phone never heard what came of its REFER");
     }
 }
 
@@ -454,6 +568,7 @@ impl Phone {
     fn new(seat: Option<Name>, caller: LegId) -> Self {
         Self {
             seat,
+            ext: None,
             caller,
             answered: false,
             let_go: false,

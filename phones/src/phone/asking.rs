@@ -40,6 +40,7 @@ pub(super) enum Why {
     Cancel(CallNo),
     Bye(CallNo),
     Info(CallNo),
+    Refer(CallNo),
     /// The BYE of a fork that came second.
     Fork(CallNo),
 }
@@ -76,6 +77,7 @@ impl Why {
             | Self::Cancel(no)
             | Self::Bye(no)
             | Self::Info(no)
+            | Self::Refer(no)
             | Self::Fork(no) => Some(no),
         }
     }
@@ -284,7 +286,9 @@ impl Phone {
                 let call = self.calls.get_mut(&no).filter(|call| !call.gave_up)?;
                 Some(call.dialog.next_seq())
             }
-            Why::Renew(no) | Why::Bye(no) | Why::Info(no) => Some(self.calls.get_mut(&no)?.dialog.next_seq()),
+            Why::Renew(no) | Why::Bye(no) | Why::Info(no) | Why::Refer(no) => {
+                Some(self.calls.get_mut(&no)?.dialog.next_seq())
+            }
         }
     }
 
@@ -299,6 +303,7 @@ impl Phone {
                 let event = if code < 300 { Event::InfoAccepted } else { Event::RequestRefused(code) };
                 self.saw(now, Some(no), event);
             }
+            Why::Refer(no) if code >= 200 => self.refer_answered(now, no, code),
             Why::Cancel(no) if code >= 300 && code != 408 => {
                 // A 481 is legal when the final answer is already on its way (§9.2).
                 let over = self.calls.get(&no).is_none_or(|call| call.ask.is_none());
@@ -311,6 +316,7 @@ impl Phone {
             | Why::Renew(_)
             | Why::Bye(_)
             | Why::Info(_)
+            | Why::Refer(_)
             | Why::Cancel(_)
             | Why::Fork(_) => {}
         }

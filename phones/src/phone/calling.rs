@@ -91,6 +91,7 @@ impl Phone {
             hang_up_on_ack: false,
             ack: None,
             renewing: false,
+            referral: crate::phone::referring::Referral::None,
         };
         self.calls.insert(no, call);
         no
@@ -248,6 +249,8 @@ impl Phone {
                     self.saw(now, Some(no), Event::CannotDo(format!("press {key:?}")));
                 }
             }
+            (Action::Transfer(to), _) if up => self.transfer(now, no, &to),
+            (Action::Join, _) if up => self.join(now, no),
             (Action::PressInfo(key), _) if up => self.press_info(now, no, key),
             (Action::Hold(hold), _) if up && !call.renewing => {
                 call.session.held = Some(hold);
@@ -317,7 +320,7 @@ impl Phone {
         self.ask_in_dialog(now, no, Method::Info, Vec::new(), Some(body), Why::Info(no));
     }
 
-    fn ask_in_dialog(
+    pub(super) fn ask_in_dialog(
         &mut self,
         now: Now,
         no: CallNo,

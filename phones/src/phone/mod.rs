@@ -4,6 +4,7 @@
 
 mod asking;
 mod calling;
+pub(crate) mod referring;
 mod registering;
 mod replying;
 mod taking;
@@ -496,4 +497,4 @@ const LONGEST_KEPT: Duration = Duration::from_mins(10);
 /// Nobody lets it ring longer (a phone's own timer C).
 const LONGEST_RINGING: Duration = Duration::from_mins(5);
 /// Methods that a phone takes.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";

@@ -132,6 +132,9 @@ impl Phone {
         if crate::read::address_of(uri) != Some(local) || user_of(uri) != self.setup.name {
             self.fault(now, Some(no), format!("{method} to {uri:?}, which is not our Contact"));
         }
+        if method == Method::Notify {
+            return self.take_notify(now, id, no, read);
+        }
         if ended {
             return self.reply(now, id, 481, Vec::new(), None);
         }

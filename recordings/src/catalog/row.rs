@@ -9,6 +9,7 @@ use sqlx::any::AnyRow;
 use super::{State, StoreError};
 use crate::facts::{Consent, Kind};
 use crate::retention::Subject;
+use crate::segment::Segment;
 
 /// What the catalog knows of one recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Row {
     pub caller_gap_ms: u64,
     /// Silence for want of the seat's packets, milliseconds.
     pub seat_gap_ms: u64,
+    /// The seats that are heard, in order; empty until it is sealed.
+    pub segments: Vec<Segment>,
     /// When it was deleted.
     pub deleted: Option<Timestamp>,
     /// Who deleted it.
@@ -122,6 +125,7 @@ impl Row {
             seat_lost: cells.count("seat_lost")?.unwrap_or(0),
             caller_gap_ms: cells.count("caller_gap_ms")?.unwrap_or(0),
             seat_gap_ms: cells.count("seat_gap_ms")?.unwrap_or(0),
+            segments: cells.segments()?,
             deleted: cells.time("deleted_at")?,
             deleted_by: cells.maybe_text("deleted_by")?,
             delete_reason: cells.maybe_text("delete_reason")?,
@@ -171,6 +175,11 @@ impl Cells<'_> {
             .map_err(|error| self.unreadable(&format!("{column}: {error}")))
     }
 
+    fn segments(&self) -> Result<Vec<Segment>, StoreError> {
+        let Some(text) = self.maybe_text("segments")? else { return Ok(Vec::new()) };
+        serde_json::from_str(&text).map_err(|error| self.unreadable(&format!("segments: {error}")))
+    }
+
     fn unreadable(&self, what: &str) -> StoreError {
         StoreError::Unreadable { row: self.id.to_owned(), what: what.to_owned() }
     }
@@ -179,4 +188,4 @@ impl Cells<'_> {
 pub(crate) const COLUMNS: &str = "id, call_id, line, number, caller, queue, seat, kind, consent, state, \
     started_at, ended_at, duration_ms, bytes, sha256, file, channels, codec, rule, keep, delete_after, \
     interrupted, partial_reason, absent_reason, caller_lost, seat_lost, caller_gap_ms, seat_gap_ms, \
-    deleted_at, deleted_by, delete_reason";
+    deleted_at, deleted_by, delete_reason, segments";

@@ -43,21 +43,27 @@ pub async fn migrate(pool: &AnyPool) -> Result<(), StoreError> {
 }
 
 /// What leads from each version to the next. Only ever appended to.
-const VERSIONS: &[&[&str]] = &[&[
-    RECORDINGS,
-    BY_TIME,
-    BY_LINE,
-    BY_CALL,
-    BY_CALLER,
-    BY_SEAT,
-    BY_QUEUE,
-    BY_NUMBER,
-    DUE,
-    LEDGER,
-    LEDGER_STEP,
-    HEAD,
-    FIRST_HEAD,
-]];
+const VERSIONS: &[&[&str]] = &[
+    &[
+        RECORDINGS,
+        BY_TIME,
+        BY_LINE,
+        BY_CALL,
+        BY_CALLER,
+        BY_SEAT,
+        BY_QUEUE,
+        BY_NUMBER,
+        DUE,
+        LEDGER,
+        LEDGER_STEP,
+        HEAD,
+        FIRST_HEAD,
+    ],
+    &[SEGMENTS],
+];
+
+/// JSON; NULL until the recording is sealed.
+const SEGMENTS: &str = "ALTER TABLE recordings ADD COLUMN segments TEXT";
 
 const RECORDINGS: &str = "CREATE TABLE IF NOT EXISTS recordings (
     id TEXT PRIMARY KEY,

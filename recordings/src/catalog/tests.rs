@@ -9,6 +9,7 @@ use test_store::each_store;
 use super::*;
 use crate::retention::Subject;
 use crate::seal::Tally;
+use crate::segment::Segment;
 use crate::tests::{at, facts, policy};
 
 fn sealed(facts: &Facts, secs: u64) -> Sealed {
@@ -22,6 +23,7 @@ fn sealed(facts: &Facts, secs: u64) -> Sealed {
         seat: Tally::default(),
         dropped: 0,
         torn: 0,
+        segments: vec![Segment { seat: "li_na".into(), from_ms: 0, to_ms: secs * 1000 }],
         ended_in_order: true,
         ended: facts.started + jiff::SignedDuration::from_secs(secs as i64),
     }

@@ -9,6 +9,7 @@ use super::SealError;
 use super::lane::{self, Lane, Lookahead, Tally};
 use super::window::{Put, Window};
 use crate::facts::Side;
+use crate::segment::{Segment, Segments};
 use crate::spool::{Record, SpoolReader};
 
 /// What a rendered spool amounts to.
@@ -19,6 +20,7 @@ pub(super) struct Rendered {
     pub(super) dropped: u64,
     /// The wall clock of the end record.
     pub(super) end: Option<Timestamp>,
+    pub(super) segments: Vec<Segment>,
     samples: u64,
 }
 
@@ -30,12 +32,14 @@ impl Rendered {
 
 /// Writes the whole WAV to `file`.
 pub(super) fn render(reader: &mut SpoolReader, file: &File) -> Result<Rendered, SealError> {
+    let segments = Segments::beginning_with(reader.facts().seat.clone());
     let mut work = Work {
         window: Window::over(file)?,
         lanes: [Lane::default(), Lane::default()],
         waiting: Lookahead::new(),
         paused: false,
         dropped: 0,
+        segments,
         end: None,
         end_sample: 0,
     };
@@ -52,6 +56,7 @@ struct Work<'a> {
     waiting: Lookahead,
     paused: bool,
     dropped: u64,
+    segments: Segments,
     end: Option<Timestamp>,
     end_sample: i64,
 }
@@ -82,6 +87,10 @@ impl Work<'_> {
             Record::Gap { dropped, .. } => self.dropped += u64::from(dropped),
             Record::Pause { .. } => self.paused = true,
             Record::Resume { .. } => self.paused = false,
+            Record::Seat { at_us, seat } => {
+                in_time(at_us)?;
+                self.segments.turn_to(seat, at_us);
+            }
             Record::End { at_us, wall } => {
                 in_time(at_us)?;
                 self.end = Some(wall);
@@ -123,7 +132,9 @@ impl Work<'_> {
         self.window.sum_up(Side::Caller.channel(), &mut caller);
         self.window.sum_up(Side::Seat.channel(), &mut seat);
         self.window.finish()?;
-        Ok(Rendered { caller, seat, dropped: self.dropped, end: self.end, samples: samples.max(0) as u64 })
+        let samples = samples.max(0) as u64;
+        let segments = self.segments.end(samples * 125);
+        Ok(Rendered { caller, seat, dropped: self.dropped, end: self.end, segments, samples })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bytes of a spool: frames and the bodies inside them.
 
-use base::Timestamp;
 use base::g711::Law;
+use base::{Name, Timestamp};
 
 use super::{PacketRecord, Record, SpoolError};
 use crate::facts::{Facts, Side};
@@ -75,6 +75,14 @@ pub(super) fn put_pause(buffer: &mut Vec<u8>, at_us: u64, paused: bool) -> Resul
     })
 }
 
+pub(super) fn put_seat(buffer: &mut Vec<u8>, at_us: u64, seat: Option<&Name>) -> Result<(), SpoolError> {
+    frame(buffer, |body| {
+        body.push(SEAT);
+        body.extend_from_slice(&at_us.to_le_bytes());
+        body.extend_from_slice(seat.map_or("", Name::as_str).as_bytes());
+    })
+}
+
 pub(super) fn put_end(buffer: &mut Vec<u8>, at_us: u64, wall: Timestamp) -> Result<(), SpoolError> {
     frame(buffer, |body| {
         body.push(END);
@@ -110,6 +118,7 @@ pub(super) fn read_body(body: &[u8]) -> Body {
         PAUSE => fields.u64().map(|at_us| Record::Pause { at_us }),
         RESUME => fields.u64().map(|at_us| Record::Resume { at_us }),
         END => fields.end(),
+        SEAT => fields.seat(),
         FACTS => None,
         _ => return Body::Later,
     };
@@ -163,6 +172,12 @@ impl Fields<'_> {
         Some(Record::Gap { at_us: self.u64()?, dropped: self.u32()? })
     }
 
+    fn seat(&mut self) -> Option<Record> {
+        let at_us = self.u64()?;
+        let name = std::str::from_utf8(self.0).ok()?;
+        Some(Record::Seat { at_us, seat: (!name.is_empty()).then(|| name.into()) })
+    }
+
     fn end(&mut self) -> Option<Record> {
         let at_us = self.u64()?;
         let wall = self.take().map(i64::from_le_bytes)?;
@@ -183,6 +198,7 @@ const GAP: u8 = 2;
 const PAUSE: u8 = 3;
 const RESUME: u8 = 4;
 const END: u8 = 5;
+const SEAT: u8 = 6;
 
 /// The static payload types of RFC 3551 name the law in the file.
 const PCMU: u8 = 0;

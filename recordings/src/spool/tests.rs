@@ -49,6 +49,8 @@ fn what_was_written_comes_back_in_order() {
     expected.push(Record::Gap { at_us: 6_000_000, dropped: 4 });
     expected.push(Record::Pause { at_us: 6_100_000 });
     expected.push(Record::Resume { at_us: 6_200_000 });
+    expected.push(Record::Seat { at_us: 6_300_000, seat: None });
+    expected.push(Record::Seat { at_us: 6_400_000, seat: Some("陈浩".into()) });
     expected.push(Record::End { at_us: 7_000_000, wall: facts.started });
     assert_eq!((records, torn), (expected, 0));
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use base::{RecordingId, Timestamp};
+use base::{Name, RecordingId, Timestamp};
 
 use super::{PacketRecord, SpoolError, format};
 use crate::facts::Facts;
@@ -80,6 +80,11 @@ impl SpoolWriter {
     /// The end of a pause.
     pub fn resume(&mut self, at_us: u64) -> Result<(), SpoolError> {
         self.mark(|buffer| format::put_pause(buffer, at_us, false))
+    }
+
+    /// From `at_us` on this seat is heard on its side, or nobody.
+    pub fn mark_seat(&mut self, at_us: u64, seat: Option<&Name>) -> Result<(), SpoolError> {
+        self.mark(|buffer| format::put_seat(buffer, at_us, seat))
     }
 
     /// Hands what was gathered to the kernel, where a `kill -9` cannot reach it. To be called at least

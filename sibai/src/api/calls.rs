@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use base::{CallId, Cause, Entropy, Name, PhoneNumber, Timestamp};
-use history::{CallRow, Cursor, Filter, LegRow, Origin};
+use history::{CallRow, Cursor, Filter, LegRow, Origin, TransferRow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sqlx::{AnyConnection, Connection, Row};
@@ -111,8 +111,10 @@ pub(crate) struct CallRecordView {
     menus: Vec<String>,
     /// The last queue entered.
     queue: Option<String>,
-    /// The seat that talked.
+    /// The seat that talked; after a transfer the last one.
     seat: Option<String>,
+    /// Transfers that seats asked for, in order.
+    transfers: Vec<TransferView>,
     /// The recording; see `/v1/recordings/{id}`.
     recording_id: Option<String>,
     /// `none`, `notice_given`, `explicit`, `refused`, `withdrawn`.
@@ -121,6 +123,26 @@ pub(crate) struct CallRecordView {
     sip_call_id: String,
     /// The caller's leg first.
     legs: Vec<LegView>,
+}
+
+/// A transfer that a seat asked for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Transfer)]
+pub(crate) struct TransferView {
+    /// When, after the call's start.
+    at_ms: i64,
+    /// The seat that asked.
+    #[schema(example = "zhao_min")]
+    by: String,
+    /// The seat that was meant; what was dialled when there is none such.
+    #[schema(example = "chen_hao")]
+    to: String,
+    /// `blind`, or `attended` when the two seats had talked before.
+    #[schema(example = "blind")]
+    kind: String,
+    /// `transferred`, or the cause of the failure; null when the call was lost meanwhile.
+    #[schema(example = "transferred")]
+    outcome: Option<String>,
 }
 
 /// One party of a call.
@@ -396,6 +418,7 @@ fn imported(body: &NewCallRecord, access: &Access, now: Timestamp) -> Result<Cal
         menus: Vec::new(),
         queue: None,
         seat: None,
+        transfers: Vec::new(),
         recording: None,
         consent: "none".into(),
         sip_call_id: String::new(),
@@ -450,10 +473,21 @@ fn view(row: &CallRow, access: &Access) -> CallRecordView {
         menus: row.menus.iter().map(ToString::to_string).collect(),
         queue: row.queue.as_ref().map(ToString::to_string),
         seat: row.seat.as_ref().map(ToString::to_string),
+        transfers: row.transfers.iter().map(transfer_view).collect(),
         recording_id: row.recording.map(|recording| recording.to_string()),
         consent: row.consent.clone(),
         sip_call_id: row.sip_call_id.clone(),
         legs: row.legs.iter().map(leg_view).collect(),
+    }
+}
+
+fn transfer_view(transfer: &TransferRow) -> TransferView {
+    TransferView {
+        at_ms: transfer.at_ms,
+        by: transfer.by.to_string(),
+        to: transfer.to.clone(),
+        kind: transfer.kind.clone(),
+        outcome: transfer.outcome.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 use axum::{Extension, Json};
 use base::{PhoneNumber, Pii, RecordingId, Timestamp};
+use recordings::Segment;
 use recordings::catalog::{self, Cursor, Filter, Lines, Row, State as Stage};
 use recordings::sweep::{self, SweepError};
 use serde::{Deserialize, Serialize};
@@ -73,8 +74,10 @@ pub(crate) struct RecordingView {
     caller: Option<String>,
     /// The queue.
     queue: Option<String>,
-    /// The seat that talked.
+    /// The seat that talked first.
     seat: Option<String>,
+    /// The seats that are heard, in order; more than one after a transfer. Empty until it is sealed.
+    segments: Vec<SegmentView>,
     /// `call` or `voicemail`.
     #[schema(example = "call")]
     kind: String,
@@ -129,6 +132,19 @@ pub(crate) struct RetentionView {
     keep: Option<String>,
     /// The day by which it is deleted.
     delete_after: String,
+}
+
+/// A stretch in which one seat talks.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Segment)]
+pub(crate) struct SegmentView {
+    /// The seat.
+    #[schema(example = "chen_hao")]
+    seat: String,
+    /// Milliseconds from the start of the recording.
+    from_ms: u64,
+    /// Its end.
+    to_ms: u64,
 }
 
 /// Packets that never came, and the silence in their place.
@@ -307,6 +323,7 @@ fn view(row: &Row, access: &Access) -> RecordingView {
         caller: shown(row.caller.as_ref(), access),
         queue: row.queue.as_ref().map(ToString::to_string),
         seat: row.seat.as_ref().map(ToString::to_string),
+        segments: row.segments.iter().map(segment_view).collect(),
         kind: row.kind.to_string(),
         consent: row.consent.to_string(),
         state: row.state.to_string(),
@@ -338,6 +355,10 @@ fn view(row: &Row, access: &Access) -> RecordingView {
             reason: row.delete_reason.clone(),
         }),
     }
+}
+
+fn segment_view(segment: &Segment) -> SegmentView {
+    SegmentView { seat: segment.seat.to_string(), from_ms: segment.from_ms, to_ms: segment.to_ms }
 }
 
 /// A caller's number as this token may see it (reliability.md C11).

@@ -178,6 +178,8 @@ impl<'a> Stage<'a> {
                     None => format!("{seat} and the caller are connected; not recorded"),
                 }
             }
+            Told::Transfers { by, to } => format!("{by} puts the caller through to {to}"),
+            Told::Left { seat } => format!("{seat} has left the call"),
             Told::Ended { cause } => format!("the call is over: {cause}"),
         };
         say(self.began, "sibai", &line);

@@ -178,6 +178,10 @@ impl Control {
                     let now = self.clock.now();
                     self.recorder.send(recorder::Input::Begin { record, caller_law, seat_law, now });
                 }
+                Output::Segment { recording, seat } => {
+                    let now = self.clock.now().mono;
+                    self.recorder.send(recorder::Input::Segment { recording, seat, now });
+                }
                 Output::EndRecording { recording, consent } => {
                     let now = self.clock.now();
                     self.recorder.send(recorder::Input::End { recording, consent, now });

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use base::g711::Law;
-use base::{Mono, Now, RecordingId};
+use base::{Mono, Name, Now, RecordingId};
 use media::Tapped;
 use recordings::spool::{PacketRecord, SpoolWriter};
 use recordings::{Facts, Kind};
@@ -46,6 +46,15 @@ pub enum Input {
         recording: RecordingId,
         /// How many.
         packets: u32,
+    },
+    /// From now on another seat is heard, or nobody.
+    Segment {
+        /// Which.
+        recording: RecordingId,
+        /// The seat.
+        seat: Option<Name>,
+        /// When.
+        now: Mono,
     },
     /// The recording is over.
     End {
@@ -121,7 +130,7 @@ struct Take {
 
 enum Stage {
     /// Until its row is written, packets wait here.
-    Entering { deadline: Mono, held: Vec<Tapped>, dropped: u32 },
+    Entering { deadline: Mono, held: Vec<Tapped>, dropped: u32, seats: Vec<(Mono, Option<Name>)> },
     /// The spool is open.
     Writing(Box<SpoolWriter>),
     /// It cannot be kept; the word says why.
@@ -206,6 +215,11 @@ impl Recorder {
                 self.open_spool(recording);
             }
             Input::Gap { recording, packets } => self.gap(recording, packets),
+            Input::Segment { recording, seat, now } => {
+                if let Some(take) = self.takes.get_mut(&recording) {
+                    take.turn_to(seat, now);
+                }
+            }
             Input::End { recording, consent, now } => {
                 if let Some(take) = self.takes.get_mut(&recording) {
                     take.ending = Some(Ending { at: now.mono + LAST_PACKETS, now, consent });
@@ -220,7 +234,7 @@ impl Recorder {
     fn begin(&mut self, facts: Facts, start: Mono) {
         let recording = facts.recording;
         let stage = if self.has_space(start) {
-            Stage::Entering { deadline: start + ROW_WITHIN, held: Vec::new(), dropped: 0 }
+            Stage::Entering { deadline: start + ROW_WITHIN, held: Vec::new(), dropped: 0, seats: Vec::new() }
         } else {
             tracing::error!(%recording, "not recorded: the disk is nearly full");
             Stage::Lost("disk_full")
@@ -246,8 +260,8 @@ impl Recorder {
 
     fn open_spool(&mut self, recording: RecordingId) {
         let Some(take) = self.takes.get_mut(&recording) else { return };
-        let Stage::Entering { held, dropped, .. } = &mut take.stage else { return };
-        let (held, dropped) = (std::mem::take(held), *dropped);
+        let Stage::Entering { held, dropped, seats, .. } = &mut take.stage else { return };
+        let (held, dropped, seats) = (std::mem::take(held), *dropped, std::mem::take(seats));
         match SpoolWriter::create(&self.sealer.folder, &take.facts) {
             Ok(writer) => take.stage = Stage::Writing(Box::new(writer)),
             Err(error) => {
@@ -258,6 +272,9 @@ impl Recorder {
         }
         for packet in &held {
             take.append(packet);
+        }
+        for (at, seat) in seats {
+            take.turn_to(seat, at);
         }
         if dropped > 0 {
             self.gap(recording, dropped);
@@ -376,6 +393,19 @@ impl Take {
                 }
             }
             Stage::Lost(_) => {}
+        }
+    }
+
+    fn turn_to(&mut self, seat: Option<Name>, at: Mono) {
+        let at_us = micros(at.since(self.start));
+        match &mut self.stage {
+            Stage::Entering { seats, .. } if seats.len() < MOST_HELD => seats.push((at, seat)),
+            Stage::Writing(writer) => {
+                if let Err(error) = writer.mark_seat(at_us, seat.as_ref()) {
+                    tracing::error!(recording = %self.facts.recording, %error, "the spool broke");
+                }
+            }
+            Stage::Entering { .. } | Stage::Lost(_) => {}
         }
     }
 

@@ -112,7 +112,7 @@ impl Node {
 
     /// No port is free: the leg cannot be.
     pub(super) fn unbound(&mut self, now: Now, leg: LegId) {
-        let Some(channel) = self.channels.remove(&leg) else { return };
+        let Some(channel) = self.forget(leg) else { return };
         if let Role::Arrived { .. } = channel.role {
             let refuse = Command::Refuse { leg, status: 503, retry_after: Some(5), cause: Cause::EngineFull };
             self.command(now, refuse);
@@ -202,9 +202,14 @@ impl Node {
         changed
     }
 
+    fn forget(&mut self, leg: LegId) -> Option<Channel> {
+        self.homes.remove(leg);
+        self.channels.remove(&leg)
+    }
+
     /// Gives the ports of a leg back; its quality follows.
     pub(super) fn close(&mut self, leg: LegId) {
-        let Some(channel) = self.channels.remove(&leg) else { return };
+        let Some(channel) = self.forget(leg) else { return };
         if matches!(channel.ports, Ports::None) {
             return;
         }

@@ -42,7 +42,7 @@ impl Finishing {
         while self.known.len() > MOST_KNOWN {
             self.known.pop_first();
         }
-        let ready = |record: &CallRecord| record.legs.iter().all(|leg| !self.closing.contains(&leg.leg));
+        let ready = |record: &CallRecord| own(record).all(|leg| !self.closing.contains(&leg));
         let (done, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(|(_, r)| ready(r));
         self.waiting = waiting;
         for (_, record) in done {
@@ -52,7 +52,7 @@ impl Finishing {
 
     /// The brain is done with a call.
     pub(super) fn finish(&mut self, now: Now, record: Box<CallRecord>, out: &mut VecDeque<Output>) {
-        if record.legs.iter().any(|leg| self.closing.contains(&leg.leg)) {
+        if own(&record).any(|leg| self.closing.contains(&leg)) {
             self.waiting.push((now.mono + PATIENCE, record));
         } else {
             self.emit(record, out);
@@ -65,8 +65,8 @@ impl Finishing {
             std::mem::take(&mut self.waiting).into_iter().partition(|(deadline, _)| *deadline <= now.mono);
         self.waiting = waiting;
         for (_, record) in due {
-            for leg in &record.legs {
-                self.closing.remove(&leg.leg);
+            for leg in own(&record) {
+                self.closing.remove(&leg);
             }
             self.emit(record, out);
         }
@@ -77,10 +77,14 @@ impl Finishing {
     }
 
     fn emit(&mut self, record: Box<CallRecord>, out: &mut VecDeque<Output>) {
-        let quality =
-            record.legs.iter().filter_map(|leg| Some((leg.leg, self.known.remove(&leg.leg)?))).collect();
+        let quality = own(&record).filter_map(|leg| Some((leg, self.known.remove(&leg)?))).collect();
         out.push_back(Output::Finished(Box::new(Finished { record: *record, quality })));
     }
+}
+
+/// The legs whose figures belong to this record: one that went on in another call is that one's.
+fn own(record: &CallRecord) -> impl Iterator<Item = LegId> {
+    record.legs.iter().filter(|leg| !leg.moved).map(|leg| leg.leg)
 }
 
 /// A worker answers `Close` within a tick; after this long it is not going to.

@@ -5,6 +5,7 @@
 
 mod channels;
 mod finish;
+mod homes;
 mod media_side;
 mod orders;
 mod sip_side;
@@ -24,6 +25,7 @@ use sip::seam as sip_seam;
 use channels::Channel;
 pub use finish::Finished;
 use finish::Finishing;
+use homes::Homes;
 
 /// What can happen to the node.
 #[derive(Clone, Debug)]
@@ -97,6 +99,13 @@ pub enum Output {
         caller_law: Law,
         /// The seat's codec.
         seat_law: Law,
+    },
+    /// From now on another seat is recorded, or nobody.
+    Segment {
+        /// Which recording.
+        recording: RecordingId,
+        /// The seat.
+        seat: Option<base::Name>,
     },
     /// End a recording.
     EndRecording {
@@ -205,6 +214,7 @@ pub struct Node {
     sip: Endpoint,
     brain: Switchboard,
     channels: BTreeMap<LegId, Channel>,
+    homes: Homes,
     recordings: BTreeMap<RecordingId, usize>,
     finishing: Finishing,
     codecs: Vec<Law>,
@@ -221,6 +231,7 @@ impl Node {
             sip: Endpoint::new(setup.directory, setup.limits, entropy.fork()),
             brain: Switchboard::new(setup.plan, entropy.fork()),
             channels: BTreeMap::new(),
+            homes: Homes::default(),
             recordings: BTreeMap::new(),
             finishing: Finishing::default(),
             codecs: setup.codecs,

@@ -1,12 +1,12 @@
 //! What the brain orders, carried out on SIP and media.
 
 use base::g711::Law;
-use base::{Cause, Digit, LegId, Now};
+use base::{Cause, Digit, LegId, Now, RecordingId};
 use media::Command as MediaCommand;
 use pbx::seam::{Output as Order, Presentation, Record, Sound, Target};
-use sip::seam::Command;
+use sip::seam::{Command, Identity};
 
-use super::channels::{Channel, Ports, Role, Then, destination};
+use super::channels::{ANONYMOUS, Channel, Ports, Role, Then, destination};
 use super::{Node, Output};
 
 impl Node {
@@ -36,12 +36,21 @@ impl Node {
             }
             Order::Unbridge { a, b } => self.media(a, MediaCommand::Unbridge { a, b }),
             Order::Record(record) => self.record(record),
+            Order::Retap { recording, caller_leg, seat_leg } => self.retap(recording, caller_leg, seat_leg),
+            Order::Segment { recording, seat } => self.out.push_back(Output::Segment { recording, seat }),
             Order::EndRecording { recording, consent } => {
                 if let Some(worker) = self.recordings.remove(&recording) {
                     let command = MediaCommand::Untap { recording };
                     self.out.push_back(Output::Media { worker, command });
                 }
                 self.out.push_back(Output::EndRecording { recording, consent });
+            }
+            Order::AcceptRefer { leg } => self.command(now, Command::AcceptRefer { leg }),
+            Order::RefuseRefer { leg, status } => self.command(now, Command::RefuseRefer { leg, status }),
+            Order::ReferProgress { leg, status } => self.command(now, Command::ReferProgress { leg, status }),
+            Order::Identify { leg, shows } => {
+                let identity = Box::new(identity(*shows));
+                self.command(now, Command::Identify { leg, identity });
             }
             Order::Finished(record) => self.finishing.finish(now, record, &mut self.out),
             Order::Standing(record) => self.out.push_back(Output::Standing(record)),
@@ -62,6 +71,10 @@ impl Node {
         };
         let worker = self.channels.get(&caller).map_or_else(|| self.worker_of(caller), |c| c.worker);
         let ssrc = self.entropy.next_u64() as u32;
+        let user = match &target {
+            Target::Contact { ext, .. } => Some(ext.clone()),
+            Target::Outside { .. } => None,
+        };
         let channel = Channel {
             worker,
             route,
@@ -73,6 +86,9 @@ impl Node {
             play: 0,
         };
         self.channels.insert(leg, channel);
+        if let Some(user) = user {
+            self.homes.add(user, leg, worker);
+        }
         self.out.push_back(Output::Open { worker, leg, address: route.local, ssrc });
     }
 
@@ -126,6 +142,13 @@ impl Node {
         self.out.push_back(Output::Media { worker, command });
     }
 
+    /// The tap of a recording moves to another leg; the spool goes on.
+    fn retap(&mut self, recording: RecordingId, caller: LegId, seat: LegId) {
+        let Some(&worker) = self.recordings.get(&recording) else { return };
+        let command = MediaCommand::Tap { recording, caller, seat };
+        self.out.push_back(Output::Media { worker, command });
+    }
+
     /// Tells the worker of a leg.
     pub(super) fn media(&mut self, leg: LegId, command: MediaCommand) {
         let Some(channel) = self.channels.get(&leg) else { return };
@@ -139,5 +162,15 @@ impl Node {
             self.media(other, MediaCommand::Press { leg: other, digit });
         }
         self.think(now, Some(leg), pbx::Input::Digit { leg, digit });
+    }
+}
+
+/// Who somebody is, in the endpoint's words.
+fn identity(shows: Presentation) -> Identity {
+    Identity {
+        withheld: shows.user == ANONYMOUS,
+        user: shows.user,
+        display: shows.display,
+        asserted: shows.asserted.map(|number| number.as_str().to_owned()),
     }
 }

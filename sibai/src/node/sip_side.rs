@@ -1,6 +1,6 @@
 //! From SIP to the brain.
 
-use base::{Cause, LegId, Now};
+use base::{Cause, LegId, Name, Now};
 use media::sdp::Negotiation;
 use pbx::seam::{Arrival, Origin};
 use sip::seam::{Command, Event, Incoming, Input, Output as SipOutput, Peer, Route};
@@ -35,8 +35,7 @@ impl Node {
             }
             Event::Offer { leg, sdp } => self.offered(now, leg, sdp.as_deref()),
             Event::Digit { leg, digit } => self.digit(now, leg, digit, true),
-            // The brain knows no transfer yet: it is declined, and the conversation goes on.
-            Event::Referred { leg, .. } => self.command(now, Command::RefuseRefer { leg, status: 603 }),
+            Event::Referred { leg, refer } => self.referred(now, leg, *refer),
             Event::Contacts { user, contacts } => {
                 self.out.push_back(Output::Registered { user: user.clone(), contacts: contacts.len() });
                 self.think(now, None, pbx::Input::Contacts { ext: user, contacts });
@@ -76,7 +75,11 @@ impl Node {
                 return;
             }
         }
-        let worker = self.worker_of(leg);
+        let user = match &incoming.peer {
+            Peer::User(user) => Some(user.clone()),
+            Peer::Trunk(_) => None,
+        };
+        let worker = self.worker_for(&incoming, user.as_ref());
         let route = Route {
             local: incoming.flow.local.ip(),
             advertised: incoming.media_address,
@@ -95,7 +98,33 @@ impl Node {
             play: 0,
         };
         self.channels.insert(leg, channel);
+        if let Some(user) = user {
+            self.homes.add(user, leg, worker);
+        }
         self.think(now, Some(leg), pbx::Input::Arrived { leg, arrival: Box::new(arrival) });
+    }
+
+    /// Beside the leg that it replaces, or beside the other legs of its user: what one worker has can be
+    /// bridged.
+    fn worker_for(&self, incoming: &Incoming, user: Option<&Name>) -> usize {
+        let replaced =
+            incoming.replaces.and_then(|leg| self.channels.get(&leg)).map(|channel| channel.worker);
+        replaced
+            .or_else(|| user.and_then(|user| self.homes.of(user)))
+            .unwrap_or_else(|| self.worker_of(incoming.leg))
+    }
+
+    /// A phone asks for a transfer.
+    fn referred(&mut self, now: Now, leg: LegId, refer: sip::seam::Refer) {
+        let worker = |leg: LegId| self.channels.get(&leg).map(|channel| channel.worker);
+        let apart = refer.replaces.is_some_and(|other| worker(other) != worker(leg));
+        if apart {
+            // Never while users have homes; two workers cannot be bridged, and a refusal loses nothing.
+            self.command(now, Command::RefuseRefer { leg, status: NOT_HERE });
+            return;
+        }
+        let refer = pbx::seam::Refer { to: refer.to, replaces: refer.replaces };
+        self.think(now, Some(leg), pbx::Input::Referred { leg, refer: Box::new(refer) });
     }
 
     fn progressed(&mut self, now: Now, leg: LegId, status: u16, sdp: Option<&str>) {
@@ -193,10 +222,14 @@ fn arrival(incoming: Incoming) -> (Arrival, Option<String>) {
         caller,
         display: incoming.display,
         withheld: incoming.withheld,
+        replaces: incoming.replaces,
         call_id: incoming.call_id,
     };
     (arrival, incoming.sdp)
 }
+
+/// Not Acceptable Here (RFC 3261 §21.4.26).
+const NOT_HERE: u16 = 488;
 
 /// Any port but 0 will do for trying an offer; no socket is behind it.
 const PROBE_PORT: u16 = 9;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base::{Digit, LegId};
-use history::{CallRow, LegRow, OpenCall, Origin, Quality};
-use pbx::cdr::{CallRecord, LegRecord};
+use history::{CallRow, LegRow, OpenCall, Origin, Quality, TransferRow};
+use pbx::cdr::{CallRecord, LegRecord, TransferRecord};
 
 /// The row of a call that is over. `qualities` holds what the engines told of its channels.
 pub fn call_row(record: &CallRecord, qualities: &BTreeMap<LegId, media::seam::Quality>) -> CallRow {
@@ -29,6 +29,7 @@ pub fn call_row(record: &CallRecord, qualities: &BTreeMap<LegId, media::seam::Qu
         menus: record.menus.clone(),
         queue: record.queue.clone(),
         seat: record.seat.clone(),
+        transfers: record.transfers.iter().map(transfer_row).collect(),
         recording: record.recording,
         consent: record.consent.as_str().to_owned(),
         sip_call_id: record.sip_call_id.clone(),
@@ -50,9 +51,20 @@ pub fn open_call(record: &CallRecord) -> OpenCall {
         connected_ms: record.connected_after.map(millis),
         queue: record.queue.clone(),
         seat: record.seat.clone(),
+        transfers: record.transfers.iter().map(transfer_row).collect(),
         recording: record.recording,
         consent: record.consent.as_str().to_owned(),
         sip_call_id: record.sip_call_id.clone(),
+    }
+}
+
+fn transfer_row(transfer: &TransferRecord) -> TransferRow {
+    TransferRow {
+        at_ms: millis(transfer.at),
+        by: transfer.by.clone(),
+        to: transfer.to.clone(),
+        kind: transfer.kind.as_str().to_owned(),
+        outcome: transfer.outcome.map(|cause| cause.as_str().to_owned()),
     }
 }
 
@@ -88,7 +100,7 @@ fn count(packets: u64) -> i64 {
 mod tests {
     use super::*;
     use base::{CallId, Cause, PhoneNumber, RecordingId, Timestamp};
-    use pbx::cdr::Consent;
+    use pbx::cdr::{Consent, TransferKind};
 
     fn record() -> CallRecord {
         CallRecord {
@@ -110,6 +122,13 @@ mod tests {
             menus: vec!["main".into(), "repair".into()],
             queue: Some("repair".into()),
             seat: Some("li_na".into()),
+            transfers: vec![TransferRecord {
+                at: Duration::from_secs(20),
+                by: "wang".into(),
+                to: "li_na".into(),
+                kind: TransferKind::Attended,
+                outcome: Some(Cause::Transferred),
+            }],
             recording: Some(RecordingId::from_u128(8)),
             consent: Consent::NoticeGiven,
             sip_call_id: "a@b".into(),
@@ -131,6 +150,7 @@ mod tests {
             answered: None,
             ended: Duration::from_mins(1),
             cause,
+            moved: false,
         }
     }
 
@@ -152,6 +172,10 @@ mod tests {
         assert_eq!(row.consent, "notice_given");
         assert_eq!(row.status(), "completed");
         assert_eq!(row.legs.len(), 3);
+        let transfer = &row.transfers[0];
+        assert_eq!((transfer.at_ms, transfer.by.as_str(), transfer.to.as_str()), (20_000, "wang", "li_na"));
+        assert_eq!((transfer.kind.as_str(), transfer.outcome.as_deref()), ("attended", Some("transferred")));
+        assert_eq!(open_call(&record()).transfers, row.transfers);
         assert_eq!(row.legs[0].trunk.as_deref(), Some("local"));
         assert_eq!(row.legs[0].quality.map(|q| (q.lost, q.round_trip_ms)), Some((10, Some(30.0))));
         assert_eq!(row.legs[1].quality, None, "the caller's quality is not the seat's");

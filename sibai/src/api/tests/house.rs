@@ -14,7 +14,7 @@ use history::{CallRow, Origin};
 use jiff::SignedDuration;
 use recordings::retention::Verdict;
 use recordings::seal::Sealed;
-use recordings::{Consent, Facts, Kind, catalog};
+use recordings::{Consent, Facts, Kind, Segment, catalog};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -99,6 +99,7 @@ impl House {
             seat: recordings::seal::Tally::default(),
             dropped: 0,
             torn: 0,
+            segments: vec![Segment { seat: "li_na".into(), from_ms: 0, to_ms: 60_000 }],
             ended_in_order: true,
             ended: facts.started + Duration::from_mins(1),
         };
@@ -153,6 +154,7 @@ pub(super) fn call(n: u128, line: &str, started: &str) -> CallRow {
         menus: vec!["main".into()],
         queue: Some("repair".into()),
         seat: Some("li_na".into()),
+        transfers: Vec::new(),
         recording: Some(RecordingId::from_u128(n)),
         consent: "notice_given".into(),
         sip_call_id: "a@b".into(),
