@@ -12,6 +12,7 @@ mod reliable;
 mod strangers;
 mod trunks;
 mod watching;
+mod weather;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
