@@ -6,6 +6,7 @@
 mod channels;
 mod finish;
 mod homes;
+mod lamps;
 mod media_side;
 mod orders;
 mod sip_side;
@@ -26,6 +27,7 @@ use channels::Channel;
 pub use finish::Finished;
 use finish::Finishing;
 use homes::Homes;
+use lamps::Lamps;
 
 /// What can happen to the node.
 #[derive(Clone, Debug)]
@@ -217,6 +219,7 @@ pub struct Node {
     homes: Homes,
     recordings: BTreeMap<RecordingId, usize>,
     finishing: Finishing,
+    lamps: Lamps,
     codecs: Vec<Law>,
     workers: usize,
     entropy: Entropy,
@@ -234,6 +237,7 @@ impl Node {
             homes: Homes::default(),
             recordings: BTreeMap::new(),
             finishing: Finishing::default(),
+            lamps: Lamps::default(),
             codecs: setup.codecs,
             workers: setup.workers.max(1),
             entropy,
