@@ -2,6 +2,7 @@
 
 mod sipp {
     mod house;
+    mod races;
     mod refusals;
     mod ringing;
     mod seats;

@@ -103,8 +103,7 @@ impl Framing {
 
 /// Where the next message begins nobody can tell any more: say so, then close.
 fn last_words(unframeable: Unframeable, flow: &Flow) -> Bytes {
-    let (Unframeable::TooLarge { head } | Unframeable::Length { head }) = unframeable;
-    let reply = Message::parse(head, Carriage::Stream).err().and_then(|bad| bad.reply(flow.remote, LAST_TAG));
+    let reply = unframeable.refusal().and_then(|bad| bad.reply(flow.remote, LAST_TAG));
     reply.map_or_else(Bytes::new, |reply| reply.as_bytes().clone())
 }
 
