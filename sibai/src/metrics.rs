@@ -119,7 +119,7 @@ impl Metrics {
         text
     }
 
-    fn gauges(&self) -> [(&'static str, &'static str, &Gauge); 8] {
+    fn gauges(&self) -> [(&'static str, &'static str, &Gauge); 9] {
         [
             ("pbx_calls_active", "Calls that are up.", &self.calls_active),
             ("pbx_registrations", "Contacts that are registered.", &self.registrations),
