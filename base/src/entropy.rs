@@ -37,10 +37,12 @@ impl Entropy {
 
     /// `bytes` random bytes as lower-case hex: tags, branches, Call-IDs.
     pub fn token(&mut self, bytes: usize) -> String {
-        use fmt::Write;
+        let digit = |half: u32| char::from_digit(half & 0xf, 16).unwrap_or('0');
         let mut text = String::with_capacity(bytes * 2);
         for _ in 0..bytes {
-            let _ = write!(text, "{:02x}", self.0.next_u32() & 0xff);
+            let byte = self.0.next_u32();
+            text.push(digit(byte >> 4));
+            text.push(digit(byte));
         }
         text
     }

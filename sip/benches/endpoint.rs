@@ -1,152 +1,188 @@
-//! OPTIONS and whole calls through the endpoint on one core, from bytes to bytes, without sockets.
-#![allow(
-    missing_docs,
-    clippy::expect_used,
-    reason = "a bench: criterion's macro writes items, and a panic is its failure"
-)]
+//! The endpoint under load, bytes to bytes on one core without sockets: rates and costs by CPU time.
+//!
+//! `cargo bench -p sip --bench endpoint`
+#![allow(clippy::expect_used, dead_code, reason = "a bench: a panic is its failure")]
 
-use std::hint::black_box;
+mod bed;
+mod cpu;
+
 use std::time::Duration;
 
-use base::{Cause, Entropy, LegId, Machine, Mono, Now, Timestamp};
+use base::{Cause, LegId};
+use bed::{Bed, Phone, SDP, carrier, flow, phone, request, roomy};
 use bytes::Bytes;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sip::seam::{Command, Directory, Flow, Input, Limits, Output, Transport, Trunk};
-use sip::{Carriage, Endpoint, Message};
+use cpu::{each, micros, rate, row};
+use sip::seam::{Command, Limits};
 
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0 101\r\n\
-                   a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
-
-fn endpoint() -> Endpoint {
-    let limits = Limits {
-        transactions: 10_000_000,
-        legs: 1_000_000,
-        contacts_per_user: 3,
-        bindings: 100,
-        min_expires: Duration::from_mins(1),
-        max_expires: Duration::from_hours(1),
-        failures_per_source: 10,
-    };
-    let directory = Directory {
-        realm: "sibai.test".to_owned(),
-        trunks: vec![Trunk {
-            name: "carrier".into(),
-            sources: vec!["192.0.2.2".parse().expect("an address")],
-            target: None,
-            host: "carrier.test".to_owned(),
-            credentials: None,
-        }],
-        ..Directory::default()
-    };
-    Endpoint::new(directory, limits, Entropy::from_number(1))
+fn main() {
+    row("", "CPU time", "goal");
+    options();
+    calls();
+    refused_calls();
+    refusals();
+    registrations();
+    flood();
 }
 
-fn flow() -> Flow {
-    let (local, remote) = ("192.0.2.1:5060".parse(), "192.0.2.2:5060".parse());
-    Flow {
-        transport: Transport::Udp,
-        local: local.expect("an address"),
-        remote: remote.expect("an address"),
-        connection: None,
-        listener: 0,
-    }
+fn options() {
+    let mut bed = Bed::new(roomy(), 0);
+    let each = each(BATCH, || {
+        let asked: Vec<Bytes> = (0..BATCH).map(|n| request("OPTIONS", n, 1, "o", "", "")).collect();
+        cpu::of(|| asked.into_iter().for_each(|bytes| bed.receive(carrier(), bytes))).0
+    });
+    row("OPTIONS to 200", &rate(each), ">= 60,000/s");
 }
 
-fn request(method: &str, call: u64, cseq: u32, branch: &str, tag: &str, body: &str) -> Bytes {
-    format!(
-        "{method} sip:4001@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK{branch}{call};rport\r\n\
-         Max-Forwards: 70\r\nFrom: \"Li\" <sip:13800138000@carrier.test>;tag=c{call}\r\nTo: <sip:4001@192.0.2.1>{tag}\r\n\
-         Call-ID: {call}@192.0.2.2\r\nCSeq: {cseq} {method}\r\nContact: <sip:gw@192.0.2.2:5060>\r\n\
-         Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE\r\nSupported: timer\r\nUser-Agent: bench\r\n\
-         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into()
-}
-
-struct Bench {
-    endpoint: Endpoint,
-    now: Now,
-    call: u64,
-    last: Bytes,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let wall = Timestamp::from_second(1_790_000_000).expect("a time");
-        Self { endpoint: endpoint(), now: Now { mono: Mono::ZERO, wall }, call: 0, last: Bytes::new() }
-    }
-
-    fn receive(&mut self, bytes: Bytes) {
-        let message = Message::parse(bytes, Carriage::Datagram);
-        self.input(Input::Received { flow: flow(), message });
-    }
-
-    fn input(&mut self, input: Input) {
-        self.endpoint.handle(self.now, input);
-        self.drain();
-    }
-
-    fn drain(&mut self) {
-        while let Some(output) = self.endpoint.poll() {
-            if let Output::Send { bytes, .. } = black_box(output) {
-                self.last = bytes;
-            }
-        }
-    }
-
-    /// INVITE, 100, 180, 200, ACK, BYE, 200; then time passes, so that old transactions end.
-    fn call(&mut self) {
-        let leg = LegId::arrived(self.call);
-        self.receive(request("INVITE", self.call, 1, "i", "", SDP));
-        self.input(Input::Command(Command::Progress { leg, status: 180, sdp: None }));
-        self.input(Input::Command(Command::Accept { leg, sdp: SDP.to_owned() }));
-        let ok = Message::parse(self.last.clone(), Carriage::Datagram).expect("our own 200");
-        let tag = format!(";tag={}", ok.to_tag().expect("a tag"));
-        self.receive(request("ACK", self.call, 1, "a", &tag, ""));
-        self.receive(request("BYE", self.call, 2, "b", &tag, ""));
-        self.call += 1;
-        self.now = self.now.later(STEP);
-        if self.endpoint.deadline().is_some_and(|due| due <= self.now.mono) {
-            self.endpoint.expire(self.now);
-            self.drain();
-        }
-    }
-}
-
-fn benches(c: &mut Criterion) {
-    let mut group = c.benchmark_group("endpoint");
-    group.throughput(Throughput::Elements(1));
-    let mut options = Bench::new();
-    let bytes = request("OPTIONS", 1, 1, "o", "", "");
-    group.bench_function("options", |b| b.iter(|| options.receive(bytes.clone())));
-    let mut calls = Bench::new();
-    group.bench_function("whole call as UAS", |b| b.iter(|| calls.call()));
-    assert!(calls.endpoint.legs() == 0, "every call ended");
-    group.bench_function("refused call", |b| {
-        b.iter(|| {
-            let leg = LegId::arrived(calls.call);
-            calls.receive(request("INVITE", calls.call, 1, "i", "", SDP));
-            calls.input(Input::Command(Command::Refuse {
-                leg,
-                status: 486,
-                retry_after: None,
-                cause: Cause::LineFull,
-            }));
-            calls.receive(request("ACK", calls.call, 1, "i", "", ""));
-            calls.call += 1;
-            calls.now = calls.now.later(STEP);
-            if calls.endpoint.deadline().is_some_and(|due| due <= calls.now.mono) {
-                calls.endpoint.expire(calls.now);
-                calls.drain();
+/// INVITE, 100, 180, 200, ACK, BYE, 200; then time passes, so that old transactions end.
+fn calls() {
+    let mut bed = Bed::new(roomy(), 0);
+    let mut call = 0;
+    let each = each(BATCH, || {
+        let first = call;
+        call += BATCH;
+        let invites: Vec<Bytes> = (first..call).map(|n| request("INVITE", n, 1, "i", "", SDP)).collect();
+        let mut tags = Vec::new();
+        let (mut spent, ()) = cpu::of(|| {
+            for invite in invites {
+                bed.receive(carrier(), invite);
+                let leg = bed.leg();
+                bed.command(Command::Progress { leg, status: 180, sdp: None });
+                bed.command(Command::Accept { leg, sdp: SDP.to_owned() });
+                tags.push(bed.last.clone());
             }
         });
+        for (method, number, branch) in [("ACK", 1, "a"), ("BYE", 2, "b")] {
+            let asked: Vec<Bytes> = (first..call)
+                .zip(&tags)
+                .map(|(n, ok)| request(method, n, number, branch, &tag(ok), ""))
+                .collect();
+            spent += cpu::of(|| asked.into_iter().for_each(|bytes| bed.receive(carrier(), bytes))).0;
+        }
+        // Some 20,000 calls' transactions are held at any moment.
+        spent + cpu::of(|| bed.wait(Duration::from_millis(1600))).0
     });
-    group.finish();
+    assert!(bed.endpoint.legs() == 0 && bed.endpoint.transactions() >= 4 * BATCH as usize);
+    row("whole call as UAS", &rate(each), ">= 15,000/s");
 }
 
-/// Virtual time between calls: some 20,000 calls' transactions are held at any moment.
-const STEP: Duration = Duration::from_micros(1_600);
+fn tag(ok: &Bytes) -> String {
+    let ok = sip::Message::parse(ok.clone(), sip::Carriage::Datagram).expect("our own 200");
+    format!(";tag={}", ok.to_tag().expect("a tag"))
+}
 
-criterion_group!(endpoint_benches, benches);
-criterion_main!(endpoint_benches);
+fn refused_calls() {
+    let mut bed = Bed::new(roomy(), 0);
+    let mut call = 0;
+    let each = each(BATCH, || {
+        let first = call;
+        call += BATCH;
+        let pairs: Vec<[Bytes; 2]> = (first..call)
+            .map(|n| [request("INVITE", n, 1, "i", "", SDP), request("ACK", n, 1, "i", "", "")])
+            .collect();
+        cpu::of(|| {
+            for [invite, ack] in pairs {
+                bed.receive(carrier(), invite);
+                let leg = bed.leg();
+                bed.command(Command::Refuse { leg, status: 486, retry_after: None, cause: Cause::LineFull });
+                bed.receive(carrier(), ack);
+            }
+            bed.wait(Duration::from_millis(1600));
+        })
+        .0
+    });
+    row("call refused with 486", &rate(each), "");
+}
+
+/// What strangers and floods cost: answered without memory.
+fn refusals() {
+    let full = Limits { transactions: 0, ..roomy() };
+    let stranger = flow("203.0.113.9:5060");
+    let cases = [
+        ("INVITE of a stranger to 401", "INVITE", stranger, roomy()),
+        ("REGISTER without proof to 401", "REGISTER", stranger, roomy()),
+        ("INVITE under overload to 503", "INVITE", carrier(), full),
+    ];
+    for (what, method, flow, limits) in cases {
+        let mut bed = Bed::new(limits, 0);
+        let each = each(BATCH, || {
+            let asked: Vec<Bytes> = (0..BATCH)
+                .map(|n| request(method, n, 1, "s", "", if method == "INVITE" { SDP } else { "" }))
+                .collect();
+            cpu::of(|| asked.into_iter().for_each(|bytes| bed.receive(flow, bytes))).0
+        });
+        assert_eq!(bed.endpoint.transactions(), 0);
+        row(what, &micros(each), "<= 20 µs");
+    }
+}
+
+/// Five thousand phones that come again each minute, for ten minutes; a nonce is old after five.
+fn registrations() {
+    let mut bed = Bed::new(roomy(), PHONES);
+    let mut phones: Vec<Phone> = (0..PHONES).map(Phone::new).collect();
+    round(&mut bed, &mut phones);
+    let mut spent = Duration::MAX;
+    for _ in 0..2 {
+        spent = spent.min((0..5).map(|_| round(&mut bed, &mut phones)).sum());
+    }
+    assert_eq!(bed.endpoint.bindings(), PHONES);
+    let share = spent.as_secs_f64() / 300.0;
+    row("5,000 digest registrations each 60 s", &format!("{:.2} % of a core", share * 100.0), "<= 5 %");
+    row("  of which each", &micros(spent / (5 * PHONES as u32)), "");
+}
+
+/// One minute of all phones: what the endpoint spent.
+fn round(bed: &mut Bed, phones: &mut [Phone]) -> Duration {
+    let mut spent = Duration::ZERO;
+    for group in phones.chunks_mut(PHONES / 60 + 1) {
+        spent += cpu::of(|| bed.wait(Duration::from_secs(1))).0;
+        let mut asked: Vec<(usize, Bytes)> =
+            group.iter_mut().enumerate().map(|(at, phone)| (at, phone.register())).collect();
+        while !asked.is_empty() {
+            let mut answers = Vec::with_capacity(asked.len());
+            spent += cpu::of(|| {
+                for (at, bytes) in asked.drain(..) {
+                    bed.receive(phone(group[at].number()), bytes);
+                    answers.push((at, bed.last.clone()));
+                }
+            })
+            .0;
+            for (at, answer) in answers {
+                let answer = sip::Message::parse(answer, sip::Carriage::Datagram).expect("ours");
+                if group[at].is_challenged(&answer) {
+                    asked.push((at, group[at].register()));
+                }
+            }
+        }
+    }
+    spent
+}
+
+/// 600 calls a second that are answered and never ACKed, for a minute: what an OPTIONS costs meanwhile.
+fn flood() {
+    let mut bed = Bed::new(roomy(), 0);
+    let mut calm = Duration::MAX;
+    let mut harried = Duration::MAX;
+    for second in 0..60 {
+        for n in 0..600 {
+            bed.receive(carrier(), request("INVITE", second * 600 + n, 1, "i", "", SDP));
+            let leg: LegId = bed.leg();
+            bed.command(Command::Accept { leg, sdp: SDP.to_owned() });
+        }
+        bed.wait(Duration::from_secs(1));
+        let asked: Vec<Bytes> = (0..BATCH).map(|n| request("OPTIONS", n, 1, "o", "", "")).collect();
+        let cost = cpu::of(|| asked.into_iter().for_each(|bytes| bed.receive(carrier(), bytes))).0;
+        // The first seconds hold little yet, the last hold all that a minute leaves.
+        match second {
+            0..6 => calm = calm.min(cost),
+            54.. => harried = harried.min(cost),
+            _ => {}
+        }
+    }
+    let rise = harried.as_secs_f64() / calm.as_secs_f64();
+    row("OPTIONS amid 600 INVITE/s never ACKed, 60 s", &format!("{rise:.2} of before"), "no rise");
+}
+
+/// Deeds in one measured run.
+const BATCH: u64 = 1000;
+/// Phones that are registered.
+const PHONES: usize = 5000;

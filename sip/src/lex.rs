@@ -27,6 +27,39 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
 }
 
+/// Where a piece of a text lies. Texts are header values and URIs, shorter than 64 KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Cut {
+    start: u16,
+    end: u16,
+}
+
+impl Cut {
+    /// From `start` up to `end`; `None` when no text of ours is so long.
+    pub(crate) fn new(start: usize, end: usize) -> Option<Self> {
+        Some(Self { start: u16::try_from(start).ok()?, end: u16::try_from(end).ok()? })
+    }
+
+    /// Where `piece`, a slice of `text`, lies in it; nowhere when it is empty.
+    pub(crate) fn within(text: &str, piece: &str) -> Option<Self> {
+        if piece.is_empty() {
+            return Some(Self::default());
+        }
+        let start = (piece.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+        Self::new(start, start + piece.len())
+    }
+
+    /// The piece of `text`.
+    pub(crate) fn of(self, text: &str) -> &str {
+        text.get(usize::from(self.start)..usize::from(self.end)).unwrap_or("")
+    }
+
+    /// Where it begins.
+    pub(crate) const fn start(self) -> usize {
+        self.start as usize
+    }
+}
+
 /// `text` without linear white space at either end.
 pub(crate) fn trim(text: &str) -> &str {
     let (start, end) = trimmed(text.as_bytes());

@@ -13,6 +13,7 @@ use super::placing::Placing;
 use super::refer::Referral;
 use super::up::Up;
 use crate::transaction::Key;
+use crate::transaction::key::ByKey;
 
 /// One party of a call as SIP sees it.
 #[derive(Clone, Debug)]
@@ -106,7 +107,7 @@ pub(crate) fn index(call_id: &str, local_tag: &str) -> Index {
 pub(crate) struct Legs {
     by_id: BTreeMap<LegId, Leg>,
     by_index: HashMap<Index, LegId>,
-    by_invite: HashMap<Key, LegId>,
+    by_invite: ByKey<LegId>,
     alarms: BTreeSet<(Mono, LegId)>,
 }
 

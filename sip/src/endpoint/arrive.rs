@@ -14,7 +14,7 @@ use crate::header::uri::{Host, Uri};
 use crate::message::Message;
 use crate::message::name::Header;
 use crate::seam::{Event, Flow, Incoming, Peer};
-use crate::transaction::{self, Key};
+use crate::transaction::Key;
 
 impl Endpoint {
     pub(super) fn invite(&mut self, now: Now, key: &Key, flow: Flow, request: &Message, party: Party) {
@@ -24,7 +24,7 @@ impl Endpoint {
         if self.wire.load() >= self.wire.limits.transactions || self.legs.len() >= self.wire.limits.legs {
             return self.overloaded(flow, request, "overload");
         }
-        let merge = transaction::merge_key(request);
+        let merge = self.wire.keys.merge(request);
         if merge.as_ref().is_some_and(|merge| self.wire.is_merged(merge, key)) {
             return self.refuse_stateless(flow, request, 482, "merged");
         }

@@ -16,11 +16,11 @@ use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::seam::Flow;
 use crate::transaction::server::Acknowledged;
-use crate::transaction::{self, Key, server};
+use crate::transaction::{Key, server};
 
 impl Endpoint {
     pub(super) fn request(&mut self, now: Now, flow: Flow, request: &Message) {
-        let Some(key) = transaction::server_key(request, request.method()) else { return };
+        let Some(key) = self.wire.keys.server(request, request.method()) else { return };
         match request.method() {
             Method::Ack => return self.ack(now, &key, flow, request),
             _ if self.wire.has_server(&key) => return self.wire.repeat(&key),
@@ -178,7 +178,7 @@ impl Endpoint {
 
     /// CANCEL ends what has no final response yet; after one it has no effect (section 9.2).
     fn cancel(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
-        let Some(invite) = transaction::server_key(request, &Method::Invite) else { return };
+        let Some(invite) = self.wire.keys.server(request, &Method::Invite) else { return };
         let Some(state) = self.wire.server_state(&invite) else {
             return self.dialog_is_gone(now, flow, request);
         };

@@ -15,7 +15,7 @@ use crate::seam::Flow;
 use crate::subscription::asking::{ALLOW_EVENTS, Asking, LEAST_SECONDS, Package};
 use crate::subscription::watch::Watch;
 use crate::subscription::{self};
-use crate::transaction::{self, Key};
+use crate::transaction::Key;
 
 impl Endpoint {
     /// A SUBSCRIBE outside any dialog, of a user who proved the password.
@@ -36,7 +36,7 @@ impl Endpoint {
                 return self.refuse_stateless(flow, request, status, "subscription");
             }
         };
-        let merge = transaction::merge_key(request);
+        let merge = self.wire.keys.merge(request);
         if merge.as_ref().is_some_and(|merge| self.wire.is_merged(merge, key)) {
             return self.refuse_stateless(flow, request, 482, "merged");
         }

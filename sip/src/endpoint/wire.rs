@@ -1,10 +1,11 @@
 //! What every part of the endpoint works with: the transactions, the outputs, the directory, the entropy.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use base::{Entropy, LegId, Mono, Name};
 use bytes::Bytes;
+use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
@@ -16,9 +17,10 @@ use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::seam::{Directory, Event, Flow, Limits, Output, Transport, Trunk};
 use crate::transaction::client::{self, Client};
+use crate::transaction::key::ByKey;
 use crate::transaction::server::{self, Acknowledged, Server};
 use crate::transaction::table::Table;
-use crate::transaction::{self, Key};
+use crate::transaction::{Key, Keyring};
 
 /// Whose a client transaction is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,11 +54,14 @@ pub(crate) struct Wire {
     pub(crate) limits: Limits,
     /// Tags, branches, jitter.
     pub(crate) entropy: Entropy,
-    secret: [u8; 32],
+    /// What finds transactions.
+    pub(crate) keys: Keyring,
+    /// HMAC under a secret of this endpoint, with nothing sealed yet.
+    sealer: Hmac<Sha256>,
     outputs: VecDeque<Output>,
-    servers: Table<Key, Server>,
-    merges: HashMap<Key, Key>,
-    clients: Table<Key, Client<Owner>>,
+    servers: Table<Server>,
+    merges: ByKey<Key>,
+    clients: Table<Client<Owner>>,
 }
 
 /// A client transaction that its owner must hear of.
@@ -70,16 +75,22 @@ pub(crate) struct TimedOut {
 
 impl Wire {
     pub(crate) fn new(directory: Directory, limits: Limits, mut entropy: Entropy) -> Self {
-        let mut secret = [0; 32];
-        entropy.fill(&mut secret);
+        // HMAC fills a shorter secret up with zeros to its block; so do we, and nothing can fail.
+        let mut secret = [0; HMAC_BLOCK];
+        if let Some(secret) = secret.first_chunk_mut::<32>() {
+            entropy.fill(secret);
+        }
+        let sealer = <Hmac<Sha256> as KeyInit>::new(&secret.into());
+        let keys = Keyring::new(&seal(&sealer, &[b"keys"]));
         Self {
             directory,
             limits,
             entropy,
-            secret,
+            keys,
+            sealer,
             outputs: VecDeque::new(),
             servers: Table::default(),
-            merges: HashMap::new(),
+            merges: ByKey::default(),
             clients: Table::default(),
         }
     }
@@ -98,13 +109,7 @@ impl Wire {
 
     /// HMAC-SHA-256 of `parts` under a secret of this endpoint: stateless tags, nonces, stand-in passwords.
     pub(crate) fn seal(&self, parts: &[&[u8]]) -> [u8; 32] {
-        // HMAC takes a key of any length; the fallback cannot be reached and would only weaken a tag.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.secret) else { return self.secret };
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+        seal(&self.sealer, parts)
     }
 
     /// The To tag of a stateless response: the same for every copy of the request (RFC 3261 section 8.2.7).
@@ -243,7 +248,7 @@ impl Wire {
 
     /// Sends a request through a transaction of its own.
     pub(crate) fn request(&mut self, now: Mono, flow: Flow, request: Message, owner: Owner) -> Option<Key> {
-        let key = transaction::client_key(&request)?;
+        let key = self.keys.client(&request)?;
         self.send(flow, request.as_bytes().clone());
         self.clients.insert(key.clone(), Client::new(now, flow, request, owner));
         Some(key)
@@ -255,7 +260,7 @@ impl Wire {
 
     /// A response came: the owner to be told, if there is one.
     pub(crate) fn received(&mut self, now: Mono, response: &Message) -> Option<(Key, Client<Owner>)> {
-        let key = transaction::client_key(response)?;
+        let key = self.keys.client(response)?;
         let (received, over) = self.clients.change(&key, |client| client.receive(now, response))?;
         let client = over.or_else(|| self.clients.find(&key).cloned())?;
         if let Some(ack) = received.send {
@@ -342,11 +347,22 @@ impl Wire {
     }
 }
 
+fn seal(sealer: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = sealer.clone();
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
 /// A response to `request`, to be finished and sent.
 pub(crate) fn reply(request: &Message, flow: Flow, status: u16, tag: &str) -> Draft {
     request.reply(status, flow.remote, Some(tag)).header(Header::Server, PRODUCT)
 }
 
+/// The block of SHA-256.
+const HMAC_BLOCK: usize = 64;
 /// The methods that we take, for Allow.
 pub(crate) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REGISTER, REFER, SUBSCRIBE";

@@ -5,7 +5,7 @@ use std::fmt;
 use super::HeaderFault;
 use super::params::{self, Params};
 use super::uri::{Parts, Uri};
-use crate::lex;
+use crate::lex::{self, Cut};
 
 /// A display name, a URI and the header's own parameters (RFC 3261 section 20.10).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,13 +26,17 @@ impl Address {
 
     /// Reads one address; a list is split before.
     pub fn parse(text: &str) -> Result<Self, HeaderFault> {
-        let pieces = Pieces::scan(text).ok_or(HeaderFault::Malformed)?;
+        Pieces::scan(text).as_ref().map(Self::of).ok_or(HeaderFault::Malformed)
+    }
+
+    /// Of pieces that have been found already.
+    pub(crate) fn of(pieces: &Pieces) -> Self {
         let display = lex::unquote(pieces.display);
-        Ok(Self {
+        Self {
             display: (!display.is_empty()).then(|| display.into_owned()),
             uri: Uri::scanned(pieces.uri, pieces.parts),
             params: Params::scanned(pieces.params),
-        })
+        }
     }
 
     /// The same address under a display name.
@@ -95,6 +99,23 @@ pub enum Contacts {
     List(Vec<Address>),
 }
 
+/// Where the pieces of an address lie in the text that was scanned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cuts {
+    display: Cut,
+    uri: Cut,
+    parts: Parts,
+    params: Cut,
+}
+
+impl Cuts {
+    /// The pieces of the very text that was scanned.
+    pub(crate) fn pieces(self, text: &str) -> Pieces<'_> {
+        let Self { display, uri, parts, params } = self;
+        Pieces { display: display.of(text), uri: uri.of(text), parts, params: params.of(text) }
+    }
+}
+
 /// An address cut into its texts.
 pub(crate) struct Pieces<'a> {
     display: &'a str,
@@ -113,6 +134,22 @@ impl<'a> Pieces<'a> {
         };
         let parts = Parts::scan(uri)?;
         params::scan(params).then_some(Self { display, uri, parts, params })
+    }
+
+    /// Where they lie in `text`, which was scanned.
+    pub(crate) fn cuts(&self, text: &str) -> Option<Cuts> {
+        let lies = |piece| Cut::within(text, piece);
+        Some(Cuts {
+            display: lies(self.display)?,
+            uri: lies(self.uri)?,
+            parts: self.parts,
+            params: lies(self.params)?,
+        })
+    }
+
+    /// The tag of a From or a To, as written.
+    pub(crate) fn tag(&self) -> Option<&'a str> {
+        params::find(self.params, "tag")?.1
     }
 
     fn bracketed(text: &'a str, open: usize) -> Option<(&'a str, &'a str, &'a str)> {

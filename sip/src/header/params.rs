@@ -172,11 +172,9 @@ fn skip_lws(bytes: &[u8], at: usize) -> usize {
     skip(bytes, at, lex::is_lws_byte)
 }
 
-fn skip(bytes: &[u8], mut at: usize, belongs: impl Fn(u8) -> bool) -> usize {
-    while bytes.get(at).is_some_and(|&b| belongs(b)) {
-        at += 1;
-    }
-    at
+fn skip(bytes: &[u8], at: usize, belongs: impl Fn(u8) -> bool) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|&b| !belongs(b)).unwrap_or(rest.len())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::HeaderFault;
 use super::params::{self, Params};
-use crate::lex;
+use crate::lex::{self, Cut};
 
 /// A URI: its text, verbatim, and where its parts lie.
 ///
@@ -188,9 +188,9 @@ impl Uri {
     }
 
     fn rebuilt(&self, params: &str, headers: Option<&str>) -> Result<Self, HeaderFault> {
-        let bare = self.parts.params.map_or(self.text.len(), |(start, _)| start as usize);
+        let bare = self.parts.params.map_or(self.text.len(), Cut::start);
         let bare = match self.parts.headers {
-            Some((start, _)) => bare.min((start as usize).saturating_sub(1)),
+            Some(headers) => bare.min(headers.start().saturating_sub(1)),
             None => bare,
         };
         let mut text = self.text.get(..bare).unwrap_or("").to_owned();
@@ -202,9 +202,8 @@ impl Uri {
         Self::parse(&text)
     }
 
-    fn part(&self, span: Option<(u32, u32)>) -> Option<&str> {
-        let (start, end) = span?;
-        self.text.get(start as usize..end as usize)
+    fn part(&self, part: Option<Cut>) -> Option<&str> {
+        Some(part?.of(&self.text))
     }
 }
 
@@ -296,12 +295,12 @@ fn same_headers(a: Option<&str>, b: Option<&str>) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Parts {
     scheme: Scheme,
-    user: Option<(u32, u32)>,
-    password: Option<(u32, u32)>,
-    host: Option<(u32, u32)>,
+    user: Option<Cut>,
+    password: Option<Cut>,
+    host: Option<Cut>,
     port: Option<u16>,
-    params: Option<(u32, u32)>,
-    headers: Option<(u32, u32)>,
+    params: Option<Cut>,
+    headers: Option<Cut>,
 }
 
 /// Whether `text` may stand in a request line: a URI without headers (RFC 3261 section 19.1.1).
@@ -313,11 +312,10 @@ impl Parts {
     /// Finds the parts of `text`; `None` when it is no URI.
     pub(crate) fn scan(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        let colon = bytes.iter().take(LONGEST_SCHEME).position(|&b| b == b':')?;
-        let scheme = Self::scheme(bytes.get(..colon)?)?;
+        Cut::new(0, bytes.len())?;
+        let (scheme, rest) = Self::scheme(bytes)?;
         let none =
             Self { scheme, user: None, password: None, host: None, port: None, params: None, headers: None };
-        let rest = colon + 1;
         match scheme {
             Scheme::Sip | Scheme::Sips => none.scan_sip(text, rest),
             Scheme::Tel | Scheme::Other if !is_opaque(bytes) => None,
@@ -326,20 +324,18 @@ impl Parts {
         }
     }
 
-    fn scheme(name: &[u8]) -> Option<Scheme> {
-        if name.eq_ignore_ascii_case(b"sip") {
-            return Some(Scheme::Sip);
+    /// The scheme, and where what follows its colon begins.
+    fn scheme(bytes: &[u8]) -> Option<(Scheme, usize)> {
+        for (name, scheme) in [("sip:", Scheme::Sip), ("tel:", Scheme::Tel), ("sips:", Scheme::Sips)] {
+            if bytes.get(..name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name.as_bytes())) {
+                return Some((scheme, name.len()));
+            }
         }
-        if name.eq_ignore_ascii_case(b"sips") {
-            return Some(Scheme::Sips);
-        }
-        if name.eq_ignore_ascii_case(b"tel") {
-            return Some(Scheme::Tel);
-        }
-        let (first, rest) = name.split_first()?;
+        let colon = bytes.iter().take(LONGEST_SCHEME).position(|&b| b == b':')?;
+        let (first, rest) = bytes.get(..colon)?.split_first()?;
         let named = first.is_ascii_alphabetic()
             && rest.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
-        named.then_some(Scheme::Other)
+        named.then_some((Scheme::Other, colon + 1))
     }
 
     fn scan_sip(mut self, text: &str, start: usize) -> Option<Self> {
@@ -349,8 +345,8 @@ impl Parts {
             if user_end == start {
                 return None;
             }
-            self.user = span(start, user_end);
-            self.password = if user_end < at { span(user_end + 1, at) } else { None };
+            self.user = Cut::new(start, user_end);
+            self.password = if user_end < at { Cut::new(user_end + 1, at) } else { None };
         }
         let from = marks.at.map_or(start, |at| at + 1);
         let (host, port) = match marks.port {
@@ -360,7 +356,7 @@ impl Parts {
         if !is_host(host) {
             return None;
         }
-        self.host = span(from, from + host.len());
+        self.host = Cut::new(from, from + host.len());
         self.port = port;
         if marks.host_end == text.len() { Some(self) } else { self.scan_trimmings(text, marks.host_end) }
     }
@@ -371,8 +367,8 @@ impl Parts {
         if end == start {
             return None;
         }
-        self.user = span(start, end);
-        self.params = span(end, text.len());
+        self.user = Cut::new(start, end);
+        self.params = Cut::new(end, text.len());
         params::scan(text.get(end..)?).then_some(self)
     }
 
@@ -382,13 +378,13 @@ impl Parts {
         let question = memchr::memchr(b'?', tail.as_bytes());
         let params_end = question.map_or(text.len(), |offset| at + offset);
         if params_end > at {
-            self.params = span(at, params_end);
+            self.params = Cut::new(at, params_end);
         }
         if question.is_some() {
             if params_end + 1 >= text.len() {
                 return None;
             }
-            self.headers = span(params_end + 1, text.len());
+            self.headers = Cut::new(params_end + 1, text.len());
         }
         params::scan(text.get(at..params_end)?).then_some(self)
     }
@@ -408,10 +404,11 @@ impl Marks {
         let (mut at, mut user_end, mut port, mut end) = (None, None, None, None);
         let mut first_colon = None;
         let mut bracket = false;
-        for (offset, &byte) in bytes.iter().enumerate().skip(start) {
+        for (number, &byte) in bytes.get(start..)?.iter().enumerate() {
             if !lex::is_uri_mark(byte) {
                 continue;
             }
+            let offset = start + number;
             match byte {
                 b'@' if at.is_some() => return None,
                 b'@' => {
@@ -443,10 +440,6 @@ fn is_opaque(bytes: &[u8]) -> bool {
 
 /// No registered scheme comes near; bounds the search for the colon.
 const LONGEST_SCHEME: usize = 64;
-
-fn span(start: usize, end: usize) -> Option<(u32, u32)> {
-    Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?))
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::HeaderFault;
 use super::params::{self, Params};
 use super::uri::{self, Host};
-use crate::lex;
+use crate::lex::{self, Cut};
 
 /// One hop. Several may stand in one header line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -82,13 +82,17 @@ impl Via {
 
     /// Reads one hop; a list is split before.
     pub fn parse(text: &str) -> Result<Self, HeaderFault> {
-        let pieces = Pieces::scan(text).ok_or(HeaderFault::Malformed)?;
-        Ok(Self {
+        Pieces::scan(text).as_ref().map(Self::of).ok_or(HeaderFault::Malformed)
+    }
+
+    /// Of pieces that have been found already.
+    pub(crate) fn of(pieces: &Pieces) -> Self {
+        Self {
             transport: ViaTransport::from_name(pieces.transport),
             host: pieces.host.to_owned(),
             port: pieces.port,
             params: Params::scanned(pieces.params),
-        })
+        }
     }
 
     /// The branch; one that begins with [`MAGIC_COOKIE`] names the transaction.
@@ -151,10 +155,30 @@ impl fmt::Display for Via {
 /// What a branch of RFC 3261 begins with.
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
 
+/// Where the pieces of a hop lie in the text that was scanned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cuts {
+    transport: Cut,
+    host: Cut,
+    port: Option<u16>,
+    params: Cut,
+}
+
+impl Cuts {
+    /// The pieces of the very text that was scanned.
+    pub(crate) fn pieces(self, text: &str) -> Pieces<'_> {
+        let Self { transport, host, port, params } = self;
+        Pieces { transport: transport.of(text), host: host.of(text), port, params: params.of(text) }
+    }
+}
+
+/// Transport, port, and the longest address with the names of its parameters.
+const ROOM_FOR_SOURCE: usize = 90;
+
 /// A hop cut into its texts.
 pub(crate) struct Pieces<'a> {
     transport: &'a str,
-    host: &'a str,
+    pub(crate) host: &'a str,
     port: Option<u16>,
     params: &'a str,
 }
@@ -162,17 +186,65 @@ pub(crate) struct Pieces<'a> {
 impl<'a> Pieces<'a> {
     /// Cuts `text`; white space may stand round each `/` and each `:` (RFC 4475 section 3.1.1.1).
     pub(crate) fn scan(text: &'a str) -> Option<Self> {
-        let (name, rest) = cut(lex::trim(text))?;
-        let (version, rest) = cut(rest)?;
-        let named = lex::trim(name).eq_ignore_ascii_case("SIP") && lex::trim(version) == "2.0";
+        let text = lex::trim(text);
+        // As nearly everyone writes it.
+        let rest = text.strip_prefix("SIP/2.0/").or_else(|| after_version(text))?;
         let rest = lex::trim(rest);
         let (transport, rest) = rest.split_at(lex::find_lws(rest)?);
         let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
         let (sent_by, params) = rest.split_at(end);
         let (host, port) = uri::host_and_port(lex::trim(sent_by))?;
-        let sound = named && lex::is_token(transport.as_bytes()) && params::scan(params);
+        let sound = lex::is_token(transport.as_bytes()) && params::scan(params);
         sound.then_some(Self { transport, host, port, params: lex::trim(params) })
     }
+
+    /// Where they lie in `text`, which was scanned.
+    pub(crate) fn cuts(&self, text: &str) -> Option<Cuts> {
+        let lies = |piece| Cut::within(text, piece);
+        Some(Cuts {
+            transport: lies(self.transport)?,
+            host: lies(self.host)?,
+            port: self.port,
+            params: lies(self.params)?,
+        })
+    }
+
+    /// The hop with where the request really came from, as [`Via::seen_from`] fills it in.
+    pub(crate) fn seen_from(&self, source: SocketAddr) -> String {
+        use std::fmt::Write;
+        let mut text = String::with_capacity(self.host.len() + self.params.len() + ROOM_FOR_SOURCE);
+        let transport = ViaTransport::from_name(self.transport);
+        // Writing into a string cannot fail.
+        let _ = write!(text, "SIP/2.0/{} {}", transport.as_str(), self.host);
+        if let Some(port) = self.port {
+            let _ = write!(text, ":{port}");
+        }
+        let filled = |name: &str| ["received", "rport"].iter().any(|ours| name.eq_ignore_ascii_case(ours));
+        for (name, value) in params::pairs(self.params).filter(|(name, _)| !filled(name)) {
+            text.extend([";", name]);
+            text.extend(value.iter().flat_map(|value| ["=", value]));
+        }
+        let ip = source.ip().to_canonical();
+        let _ = write!(text, ";received={ip};rport={}", source.port());
+        text
+    }
+
+    /// The branch as written.
+    pub(crate) fn branch(&self) -> Option<&'a str> {
+        params::find(self.params, "branch")?.1
+    }
+
+    /// The port that the sender names, or the transport's default.
+    pub(crate) fn sent_port(&self) -> u16 {
+        self.port.unwrap_or_else(|| ViaTransport::from_name(self.transport).default_port())
+    }
+}
+
+/// What follows `SIP / 2.0 /`.
+fn after_version(text: &str) -> Option<&str> {
+    let (name, rest) = cut(text)?;
+    let (version, rest) = cut(rest)?;
+    (lex::trim(name).eq_ignore_ascii_case("SIP") && lex::trim(version) == "2.0").then_some(rest)
 }
 
 /// Round the first `/`.

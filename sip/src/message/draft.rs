@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::method::Method;
 use super::name::Header;
-use super::{Line, Message, Span, Start};
+use super::{Found, Line, Message, Reading, Span, Start};
 use crate::header::cseq::CSeq;
 use crate::header::uri::Uri;
 use crate::lex;
@@ -17,22 +17,19 @@ use crate::lex;
 /// start a header of its own. Content-Length is written at the end and is always right.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    scratch: Vec<u8>,
-    raw: Vec<(Header, Span, Span)>,
-    start: DraftStart,
+    /// The start line and the header lines as they will stand.
+    out: Vec<u8>,
+    lines: Vec<Line>,
+    start: Start,
+    /// Of a request.
+    method: Option<Method>,
     body: Bytes,
-}
-
-#[derive(Clone, Debug)]
-enum DraftStart {
-    Request { method: Method, uri: String },
-    Response { status: u16, reason: String },
 }
 
 impl Draft {
     /// A request without headers.
     pub fn request(method: Method, uri: &Uri) -> Self {
-        Self::new(DraftStart::Request { method, uri: uri.to_string() })
+        Self::new_request(method, uri.as_str())
     }
 
     /// A response without headers, under the usual reason phrase.
@@ -44,21 +41,23 @@ impl Draft {
     pub fn response_saying(status: u16, reason: &str) -> Self {
         // A status outside the grammar would not be a response at all.
         let status = if (100..700).contains(&status) { status } else { 500 };
-        Self::new(DraftStart::Response { status, reason: clean(reason) })
+        let mut out = Vec::with_capacity(USUAL_SIZE);
+        // Writing into a vector cannot fail, here and below.
+        let _ = write!(CleanWriter(&mut out), "SIP/2.0 {status} {reason}");
+        let reason = Span::new(out.len() - reason.len(), out.len());
+        out.extend_from_slice(b"\r\n");
+        Self::new(out, Start::Response { status, reason }, None)
     }
 
     /// A draft that starts from a finished message; its lines may then be changed.
     pub fn of(message: &Message) -> Self {
-        let start = match message.start {
-            Start::Request { .. } => {
-                DraftStart::Request { method: message.method().clone(), uri: message.uri_text().to_owned() }
+        let mut draft = match message.reading.start {
+            Start::Request { .. } => Self::new_request(message.method().clone(), message.uri_text()),
+            Start::Response { status, reason } => {
+                Self::response_saying(status, &String::from_utf8_lossy(message.slice(reason)))
             }
-            Start::Response { status, reason } => DraftStart::Response {
-                status,
-                reason: clean(&String::from_utf8_lossy(message.slice(reason))),
-            },
         };
-        let mut draft = Self::new(start);
+        draft.out.reserve(message.reading.body.start as usize);
         for (name, header, value) in message.lines() {
             draft.append_raw(header, name, &[value.raw()]);
         }
@@ -83,9 +82,18 @@ impl Draft {
     /// Adds a header before all others: a Via, a Route.
     #[must_use]
     pub fn header_first(mut self, header: Header, value: impl Display) -> Self {
+        let (before, end) = (self.lines.len(), self.out.len());
         self.append(header, header.as_str(), value);
-        if let Some(last) = self.raw.pop() {
-            self.raw.insert(0, last);
+        if let (Some(first), true) = (self.lines.first().copied(), self.lines.len() > before) {
+            let top = first.name.start as usize;
+            let moved = self.out.len() - end;
+            if let Some(lines) = self.out.get_mut(top..) {
+                lines.rotate_right(moved);
+            }
+            self.lines.rotate_right(1);
+            for (at, line) in self.lines.iter_mut().enumerate() {
+                *line = if at == 0 { line.earlier(end - top) } else { line.later(moved) };
+            }
         }
         self
     }
@@ -99,13 +107,26 @@ impl Draft {
     /// Removes every header of this name.
     #[must_use]
     pub fn without(mut self, header: Header) -> Self {
-        self.raw.retain(|(kept, ..)| *kept != header);
+        if !self.has(header) {
+            return self;
+        }
+        let mut gone = 0;
+        let (out, lines) = (&mut self.out, &mut self.lines);
+        lines.retain_mut(|line| {
+            *line = line.earlier(gone);
+            let whole = line.name.start as usize..line.value.end as usize + LINE_END.len();
+            if line.header == header {
+                gone += whole.len();
+                out.drain(whole);
+            }
+            line.header != header
+        });
         self
     }
 
     /// Whether a header of this name has been written.
     pub fn has(&self, header: Header) -> bool {
-        self.raw.iter().any(|(kept, ..)| *kept == header)
+        self.lines.iter().any(|line| line.header == header)
     }
 
     /// Copies every header line of this name from `message`, in order.
@@ -132,111 +153,94 @@ impl Draft {
     }
 
     /// The finished message.
-    pub fn finish(self) -> Message {
-        let mut out = Vec::with_capacity(self.scratch.len() + self.body.len() + 5 * self.raw.len() + 96);
-        let start = self.write_start(&mut out);
-        let mut lines = Vec::with_capacity(self.raw.len() + 1);
-        for &(header, name, value) in &self.raw {
-            lines.push(write_line(&mut out, header, self.piece(name), self.piece(value)));
-        }
-        let length = self.body.len().to_string();
-        lines.push(write_line(&mut out, Header::ContentLength, b"Content-Length", length.as_bytes()));
-        out.extend_from_slice(b"\r\n");
-        let body = Span::new(out.len(), out.len() + self.body.len());
-        out.extend_from_slice(&self.body);
+    pub fn finish(mut self) -> Message {
+        let length = self.body.len();
+        self.out.reserve(length + LONGEST_LENGTH_LINE);
+        self.write_line("Content-Length", Header::ContentLength, |out| {
+            let _ = write!(CleanWriter(out), "{length}");
+        });
         let cseq = self.cseq();
-        Message { bytes: out.into(), start, lines, body, cseq }
+        let Self { mut out, lines, start, body: content, .. } = self;
+        out.extend_from_slice(LINE_END);
+        let body = Span::new(out.len(), out.len() + length);
+        out.extend_from_slice(&content);
+        // What is sent may be kept for 32 s: without room to grow.
+        let bytes = out.into_boxed_slice().into();
+        Message { bytes, reading: Reading { start, lines, body, cseq, found: Found::default() }.into() }
     }
 
-    fn new(start: DraftStart) -> Self {
-        Self {
-            scratch: Vec::with_capacity(USUAL_SIZE),
-            raw: Vec::with_capacity(USUAL_HEADERS),
-            start,
-            body: Bytes::new(),
-        }
+    fn new_request(method: Method, uri: &str) -> Self {
+        let mut out = Vec::with_capacity(USUAL_SIZE);
+        out.extend(method.as_str().bytes().map(|b| if lex::is_token_byte(b) { b } else { b'_' }));
+        out.push(b' ');
+        let at = out.len();
+        out.extend_from_slice(uri.as_bytes());
+        let uri = Span::new(at, out.len());
+        out.extend_from_slice(b" SIP/2.0\r\n");
+        Self::new(out, Start::Request { uri }, Some(method))
+    }
+
+    fn new(out: Vec<u8>, start: Start, method: Option<Method>) -> Self {
+        Self { out, lines: Vec::with_capacity(USUAL_HEADERS), start, method, body: Bytes::new() }
     }
 
     fn append(&mut self, header: Header, name: &str, value: impl Display) {
-        let Some(name) = self.append_name(header, name) else { return };
-        let at = self.scratch.len();
-        // Writing into a vector cannot fail; a Display that does leaves what it wrote.
-        let _ = write!(CleanWriter(&mut self.scratch), "{value}");
-        self.raw.push((header, name, Span::new(at, self.scratch.len())));
+        if is_ours(header, name) {
+            self.write_line(name, header, |out| {
+                // A Display that fails leaves what it wrote.
+                let _ = write!(CleanWriter(out), "{value}");
+            });
+        }
     }
 
     fn append_raw(&mut self, header: Header, name: &str, pieces: &[&[u8]]) {
-        let Some(name) = self.append_name(header, name) else { return };
-        let at = self.scratch.len();
-        for piece in pieces {
-            CleanWriter(&mut self.scratch).write_bytes(piece);
+        if is_ours(header, name) {
+            self.write_line(name, header, |out| {
+                for piece in pieces {
+                    CleanWriter(out).write_bytes(piece);
+                }
+            });
         }
-        self.raw.push((header, name, Span::new(at, self.scratch.len())));
     }
 
-    fn append_name(&mut self, header: Header, name: &str) -> Option<Span> {
-        if !lex::is_token(name.as_bytes()) || header == Header::ContentLength {
-            return None;
-        }
-        let at = self.scratch.len();
-        self.scratch.extend_from_slice(name.as_bytes());
-        Some(Span::new(at, self.scratch.len()))
-    }
-
-    fn piece(&self, span: Span) -> &[u8] {
-        self.scratch.get(span.start as usize..span.end as usize).unwrap_or_default()
-    }
-
-    fn write_start(&self, out: &mut Vec<u8>) -> Start {
-        match &self.start {
-            DraftStart::Request { method, uri } => {
-                out.extend(method.as_str().bytes().map(|b| if lex::is_token_byte(b) { b } else { b'_' }));
-                out.push(b' ');
-                let at = out.len();
-                out.extend_from_slice(uri.as_bytes());
-                let uri = Span::new(at, out.len());
-                out.extend_from_slice(b" SIP/2.0\r\n");
-                Start::Request { uri }
-            }
-            DraftStart::Response { status, reason } => {
-                out.extend_from_slice(b"SIP/2.0 ");
-                out.extend_from_slice(status.to_string().as_bytes());
-                out.push(b' ');
-                let at = out.len();
-                out.extend_from_slice(reason.as_bytes());
-                let reason = Span::new(at, out.len());
-                out.extend_from_slice(b"\r\n");
-                Start::Response { status: *status, reason }
-            }
-        }
+    /// One line; the value that `write` leaves is trimmed.
+    fn write_line(&mut self, name: &str, header: Header, write: impl FnOnce(&mut Vec<u8>)) {
+        let out = &mut self.out;
+        let start = out.len();
+        out.extend_from_slice(name.as_bytes());
+        let name = Span::new(start, out.len());
+        out.extend_from_slice(b": ");
+        let at = out.len();
+        write(out);
+        let written = out.get(at..).unwrap_or_default();
+        let leading = written.len() - written.trim_ascii_start().len();
+        let kept = written.trim_ascii().len();
+        out.drain(at..at + leading);
+        out.truncate(at + kept);
+        let value = Span::new(at, at + kept);
+        out.extend_from_slice(LINE_END);
+        self.lines.push(Line { header, name, value });
     }
 
     /// The CSeq that was written; without one, number 0 and the request's method.
     fn cseq(&self) -> CSeq {
-        let written = self.raw.iter().find(|(header, ..)| *header == Header::CSeq);
-        let read =
-            written.and_then(|(_, _, value)| CSeq::parse(&String::from_utf8_lossy(self.piece(*value))).ok());
-        let method = match &self.start {
-            DraftStart::Request { method, .. } => Some(method.clone()),
-            DraftStart::Response { .. } => None,
-        };
-        match method {
-            Some(method) => CSeq { number: read.map_or(0, |cseq| cseq.number), method },
+        let written = self.lines.iter().find(|line| line.header == Header::CSeq);
+        let value = written.and_then(|line| self.out.get(line.value.start as usize..line.value.end as usize));
+        let read = value.and_then(|value| CSeq::parse(&String::from_utf8_lossy(value)).ok());
+        match &self.method {
+            Some(method) => CSeq { number: read.map_or(0, |cseq| cseq.number), method: method.clone() },
             None => read.unwrap_or_else(|| CSeq { number: 0, method: Method::Other("".into()) }),
         }
     }
 }
 
-fn write_line(out: &mut Vec<u8>, header: Header, name: &[u8], value: &[u8]) -> Line {
-    let at = out.len();
-    out.extend_from_slice(name);
-    let name = Span::new(at, out.len());
-    out.extend_from_slice(b": ");
-    let at = out.len();
-    out.extend_from_slice(value.trim_ascii());
-    let value = Span::new(at, out.len());
-    out.extend_from_slice(b"\r\n");
-    Line { header, name, value }
+/// Whether a line of this name is the drafter's to write.
+fn is_ours(header: Header, name: &str) -> bool {
+    match header {
+        Header::ContentLength => false,
+        Header::Extension => lex::is_token(name.as_bytes()),
+        _ => true,
+    }
 }
 
 fn clean(text: &str) -> String {
@@ -327,6 +331,9 @@ pub const fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
+const LINE_END: &[u8] = b"\r\n";
+/// `Content-Length: 65536` and two line ends.
+const LONGEST_LENGTH_LINE: usize = 25;
 /// Room for a usual message in one allocation.
 const USUAL_SIZE: usize = 768;
 /// Room for its index.

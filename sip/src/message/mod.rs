@@ -11,16 +11,17 @@ mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::header::HeaderFault;
-use crate::header::address::{Address, Contacts};
+use crate::header::address::{self, Address, Contacts};
 use crate::header::cseq::CSeq;
 use crate::header::reason::Reason;
 use crate::header::session::SessionExpires;
 use crate::header::uri::Uri;
-use crate::header::via::Via;
+use crate::header::via::{self, Via};
 use crate::lex;
 pub use bad::BadMessage;
 use method::Method;
@@ -32,10 +33,18 @@ use name::Header;
 #[derive(Clone)]
 pub struct Message {
     bytes: Bytes,
+    /// Shared, as the bytes are: a transaction keeps its request, and so does its leg.
+    reading: Arc<Reading>,
+}
+
+/// Where everything lies in a message.
+#[derive(Debug)]
+struct Reading {
     start: Start,
     lines: Vec<Line>,
     body: Span,
     cseq: CSeq,
+    found: Found,
 }
 
 /// How messages are cut from what carries them: decides what Content-Length means (RFC 3261 section 18.3).
@@ -70,9 +79,8 @@ impl Message {
     /// Reads one message under the limits below; everything a transaction needs is sound in what returns.
     ///
     /// Empty lines before the start line are skipped; a datagram's bytes after Content-Length are cut off.
-    #[expect(clippy::needless_pass_by_value, reason = "the message keeps slices of the buffer")]
     pub fn parse(bytes: Bytes, carriage: Carriage) -> Result<Self, BadMessage> {
-        parse::parse(&bytes, carriage)
+        parse::parse(bytes, carriage)
     }
 
     /// The whole message as it stands on the wire.
@@ -82,8 +90,10 @@ impl Message {
 
     /// Request or response.
     pub fn kind(&self) -> Kind<'_> {
-        match self.start {
-            Start::Request { uri } => Kind::Request { method: &self.cseq.method, uri: self.text(uri) },
+        match self.reading.start {
+            Start::Request { uri } => {
+                Kind::Request { method: &self.reading.cseq.method, uri: self.text(uri) }
+            }
             Start::Response { status, reason } => {
                 Kind::Response { status, reason: String::from_utf8_lossy(self.slice(reason)) }
             }
@@ -91,18 +101,18 @@ impl Message {
     }
 
     /// Whether it is a request.
-    pub const fn is_request(&self) -> bool {
-        matches!(self.start, Start::Request { .. })
+    pub fn is_request(&self) -> bool {
+        matches!(self.reading.start, Start::Request { .. })
     }
 
     /// The method of a request; of a response the method of the request that it answers.
-    pub const fn method(&self) -> &Method {
-        &self.cseq.method
+    pub fn method(&self) -> &Method {
+        &self.reading.cseq.method
     }
 
     /// The status of a response.
-    pub const fn status(&self) -> Option<u16> {
-        match self.start {
+    pub fn status(&self) -> Option<u16> {
+        match self.reading.start {
             Start::Response { status, .. } => Some(status),
             Start::Request { .. } => None,
         }
@@ -110,7 +120,7 @@ impl Message {
 
     /// The Request-URI as written; empty for a response.
     pub fn uri_text(&self) -> &str {
-        match self.start {
+        match self.reading.start {
             Start::Request { uri } => self.text(uri),
             Start::Response { .. } => "",
         }
@@ -122,8 +132,8 @@ impl Message {
     }
 
     /// The sequence number and method.
-    pub const fn cseq(&self) -> &CSeq {
-        &self.cseq
+    pub fn cseq(&self) -> &CSeq {
+        &self.reading.cseq
     }
 
     /// The Call-ID; empty only in a draft that was given none.
@@ -133,9 +143,17 @@ impl Message {
 
     /// The topmost Via.
     pub fn via(&self) -> Result<Via, HeaderFault> {
+        self.read_via(Via::of)
+    }
+
+    /// Reads what is wanted of the topmost Via.
+    pub(crate) fn read_via<T>(&self, read: impl FnOnce(&via::Pieces) -> T) -> Result<T, HeaderFault> {
+        if let Some((span, cuts)) = self.reading.found.via {
+            return Ok(read(&cuts.pieces(self.text(span))));
+        }
         let value = self.header(Header::Via).ok_or(HeaderFault::Missing)?.text();
         let first = lex::elements(&value).next().and_then(Result::ok).ok_or(HeaderFault::Malformed)?;
-        Via::parse(first)
+        via::Pieces::scan(first).as_ref().map(read).ok_or(HeaderFault::Malformed)
     }
 
     /// Every Via, topmost first.
@@ -173,6 +191,9 @@ impl Message {
 
     /// The one Contact that a dialog needs; `Missing` when there is none or it is `*`.
     pub fn contact(&self) -> Result<Address, HeaderFault> {
+        if self.reading.found.contact.is_some() {
+            return self.address(Header::Contact);
+        }
         match self.contacts()? {
             Contacts::All => Err(HeaderFault::Missing),
             Contacts::List(list) => list.into_iter().next().ok_or(HeaderFault::Missing),
@@ -181,7 +202,26 @@ impl Message {
 
     /// The first header of this name as one address: From, To, Refer-To, Reply-To …
     pub fn address(&self, header: Header) -> Result<Address, HeaderFault> {
-        Address::parse(&self.header(header).ok_or(HeaderFault::Missing)?.text())
+        self.read_address(header, Address::of)
+    }
+
+    /// Reads what is wanted of the first header of this name.
+    pub(crate) fn read_address<T>(
+        &self,
+        header: Header,
+        read: impl FnOnce(&address::Pieces) -> T,
+    ) -> Result<T, HeaderFault> {
+        let found = match header {
+            Header::From => self.reading.found.from,
+            Header::To => self.reading.found.to,
+            Header::Contact => self.reading.found.contact,
+            _ => None,
+        };
+        if let Some((span, cuts)) = found {
+            return Ok(read(&cuts.pieces(self.text(span))));
+        }
+        let value = self.header(header).ok_or(HeaderFault::Missing)?.text();
+        address::Pieces::scan(&value).as_ref().map(read).ok_or(HeaderFault::Malformed)
     }
 
     /// Every address of a list header, in order: Contact, Route, Record-Route, Path, P-Asserted-Identity,
@@ -230,13 +270,14 @@ impl Message {
 
     /// Every header line of this name, compact form or long, in order.
     pub fn headers(&self, header: Header) -> impl Iterator<Item = Value<'_>> {
-        self.lines.iter().filter(move |line| line.header == header).map(|line| self.value(line))
+        self.reading.lines.iter().filter(move |line| line.header == header).map(|line| self.value(line))
     }
 
     /// Every header line of this name, known or not.
     pub fn headers_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Value<'a>> {
         let known = Header::from_name(name.as_bytes());
-        self.lines
+        self.reading
+            .lines
             .iter()
             .filter(move |line| {
                 line.header == known
@@ -248,7 +289,7 @@ impl Message {
 
     /// All header lines in order: the name as written and the value.
     pub fn lines(&self) -> impl Iterator<Item = (&str, Header, Value<'_>)> {
-        self.lines.iter().map(|line| (self.text(line.name), line.header, self.value(line)))
+        self.reading.lines.iter().map(|line| (self.text(line.name), line.header, self.value(line)))
     }
 
     /// The elements of a comma-separated header over all of its lines.
@@ -262,12 +303,12 @@ impl Message {
 
     /// The body.
     pub fn body(&self) -> &[u8] {
-        self.slice(self.body)
+        self.slice(self.reading.body)
     }
 
     /// The body, sharing the message's buffer.
     pub fn body_bytes(&self) -> Bytes {
-        self.bytes.slice(self.body.start as usize..self.body.end as usize)
+        self.bytes.slice(self.reading.body.start as usize..self.reading.body.end as usize)
     }
 
     /// The media type of the body in lower case without parameters: `application/sdp`.
@@ -278,7 +319,7 @@ impl Message {
     }
 
     fn tag(&self, header: Header) -> Option<String> {
-        self.address(header).ok()?.tag().map(str::to_owned)
+        self.read_address(header, |pieces| pieces.tag().map(str::to_owned)).ok().flatten()
     }
 
     fn typed_list<T>(
@@ -289,6 +330,8 @@ impl Message {
         let mut list = Vec::new();
         for value in self.headers(header) {
             for element in lex::elements(&value.text()) {
+                // Most lists have one element.
+                list.reserve_exact(1);
                 list.push(read(element.map_err(|_| HeaderFault::Malformed)?)?);
             }
         }
@@ -376,6 +419,30 @@ struct Line {
     value: Span,
 }
 
+impl Line {
+    /// The same line so many bytes nearer to the front.
+    const fn earlier(self, bytes: usize) -> Self {
+        Self { name: self.name.earlier(bytes), value: self.value.earlier(bytes), ..self }
+    }
+
+    /// The same line so many bytes further back.
+    const fn later(self, bytes: usize) -> Self {
+        Self { name: self.name.later(bytes), value: self.value.later(bytes), ..self }
+    }
+}
+
+/// What every transaction asks for, found by the parser so that nobody looks for it again. `None` where it
+/// must be looked for: in a draft of ours, and in a value that is folded or not UTF-8.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    /// The topmost.
+    via: Option<(Span, via::Cuts)>,
+    from: Option<(Span, address::Cuts)>,
+    to: Option<(Span, address::Cuts)>,
+    /// The first, unless it is `*`.
+    contact: Option<(Span, address::Cuts)>,
+}
+
 /// A range of the buffer; 32 bits reach beyond the largest message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Span {
@@ -387,6 +454,14 @@ impl Span {
     /// Both ends lie within [`MAX_MESSAGE`].
     const fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, end: end as u32 }
+    }
+
+    const fn earlier(self, bytes: usize) -> Self {
+        Self { start: self.start - bytes as u32, end: self.end - bytes as u32 }
+    }
+
+    const fn later(self, bytes: usize) -> Self {
+        Self { start: self.start + bytes as u32, end: self.end + bytes as u32 }
     }
 }
 

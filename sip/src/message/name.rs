@@ -87,9 +87,15 @@ impl Header {
         if let &[letter] = name {
             return Self::from_compact(letter);
         }
-        let is_it = |text: &str| name == text.as_bytes() || name.eq_ignore_ascii_case(text.as_bytes());
-        let candidates = BY_LENGTH.get(name.len()).copied().unwrap_or_default();
-        candidates.iter().find(|(text, _)| is_it(text)).map_or(Self::Extension, |&(_, header)| header)
+        let [first, .., last] = name else { return Self::Extension };
+        let mut slot = slot_of(*first, *last, name.len());
+        while let Some((text, header)) = SLOTS.get(slot).and_then(|&number| NAMES.get(usize::from(number))) {
+            if name == text.as_bytes() || name.eq_ignore_ascii_case(text.as_bytes()) {
+                return *header;
+            }
+            slot = (slot + 1) % SLOT_COUNT;
+        }
+        Self::Extension
     }
 
     /// The header of this compact letter (RFC 3261 section 7.3.3 and the registry).
@@ -119,189 +125,116 @@ impl Header {
 
     /// Its long form; empty for [`Header::Extension`].
     pub fn as_str(self) -> &'static str {
-        LONG_FORMS.get(self as usize).copied().unwrap_or("")
+        NAMES.get(self as usize).map_or("", |(text, _)| text)
     }
 }
 
 /// The long forms, in the order of the enum.
-const LONG_FORMS: [&str; 73] = [
-    "Accept",
-    "Accept-Encoding",
-    "Accept-Language",
-    "Accept-Contact",
-    "Alert-Info",
-    "Allow",
-    "Allow-Events",
-    "Answer-Mode",
-    "Authentication-Info",
-    "Authorization",
-    "Call-ID",
-    "Call-Info",
-    "Contact",
-    "Content-Disposition",
-    "Content-Encoding",
-    "Content-Language",
-    "Content-Length",
-    "Content-Type",
-    "CSeq",
-    "Date",
-    "Diversion",
-    "Error-Info",
-    "Event",
-    "Expires",
-    "From",
-    "History-Info",
-    "In-Reply-To",
-    "Info-Package",
-    "Max-Forwards",
-    "MIME-Version",
-    "Min-Expires",
-    "Min-SE",
-    "Organization",
-    "P-Asserted-Identity",
-    "P-Early-Media",
-    "P-Preferred-Identity",
-    "Path",
-    "Priority",
-    "Privacy",
-    "Proxy-Authenticate",
-    "Proxy-Authorization",
-    "Proxy-Require",
-    "RAck",
-    "Reason",
-    "Record-Route",
-    "Recv-Info",
-    "Refer-Sub",
-    "Refer-To",
-    "Referred-By",
-    "Reject-Contact",
-    "Remote-Party-ID",
-    "Replaces",
-    "Reply-To",
-    "Request-Disposition",
-    "Require",
-    "Retry-After",
-    "Route",
-    "RSeq",
-    "Server",
-    "Service-Route",
-    "Session-Expires",
-    "SIP-ETag",
-    "SIP-If-Match",
-    "Subject",
-    "Subscription-State",
-    "Supported",
-    "Timestamp",
-    "To",
-    "Unsupported",
-    "User-Agent",
-    "Via",
-    "Warning",
-    "WWW-Authenticate",
+const NAMES: [(&str, Header); 73] = [
+    ("Accept", Header::Accept),
+    ("Accept-Encoding", Header::AcceptEncoding),
+    ("Accept-Language", Header::AcceptLanguage),
+    ("Accept-Contact", Header::AcceptContact),
+    ("Alert-Info", Header::AlertInfo),
+    ("Allow", Header::Allow),
+    ("Allow-Events", Header::AllowEvents),
+    ("Answer-Mode", Header::AnswerMode),
+    ("Authentication-Info", Header::AuthenticationInfo),
+    ("Authorization", Header::Authorization),
+    ("Call-ID", Header::CallId),
+    ("Call-Info", Header::CallInfo),
+    ("Contact", Header::Contact),
+    ("Content-Disposition", Header::ContentDisposition),
+    ("Content-Encoding", Header::ContentEncoding),
+    ("Content-Language", Header::ContentLanguage),
+    ("Content-Length", Header::ContentLength),
+    ("Content-Type", Header::ContentType),
+    ("CSeq", Header::CSeq),
+    ("Date", Header::Date),
+    ("Diversion", Header::Diversion),
+    ("Error-Info", Header::ErrorInfo),
+    ("Event", Header::Event),
+    ("Expires", Header::Expires),
+    ("From", Header::From),
+    ("History-Info", Header::HistoryInfo),
+    ("In-Reply-To", Header::InReplyTo),
+    ("Info-Package", Header::InfoPackage),
+    ("Max-Forwards", Header::MaxForwards),
+    ("MIME-Version", Header::MimeVersion),
+    ("Min-Expires", Header::MinExpires),
+    ("Min-SE", Header::MinSe),
+    ("Organization", Header::Organization),
+    ("P-Asserted-Identity", Header::PAssertedIdentity),
+    ("P-Early-Media", Header::PEarlyMedia),
+    ("P-Preferred-Identity", Header::PPreferredIdentity),
+    ("Path", Header::Path),
+    ("Priority", Header::Priority),
+    ("Privacy", Header::Privacy),
+    ("Proxy-Authenticate", Header::ProxyAuthenticate),
+    ("Proxy-Authorization", Header::ProxyAuthorization),
+    ("Proxy-Require", Header::ProxyRequire),
+    ("RAck", Header::RAck),
+    ("Reason", Header::Reason),
+    ("Record-Route", Header::RecordRoute),
+    ("Recv-Info", Header::RecvInfo),
+    ("Refer-Sub", Header::ReferSub),
+    ("Refer-To", Header::ReferTo),
+    ("Referred-By", Header::ReferredBy),
+    ("Reject-Contact", Header::RejectContact),
+    ("Remote-Party-ID", Header::RemotePartyId),
+    ("Replaces", Header::Replaces),
+    ("Reply-To", Header::ReplyTo),
+    ("Request-Disposition", Header::RequestDisposition),
+    ("Require", Header::Require),
+    ("Retry-After", Header::RetryAfter),
+    ("Route", Header::Route),
+    ("RSeq", Header::RSeq),
+    ("Server", Header::Server),
+    ("Service-Route", Header::ServiceRoute),
+    ("Session-Expires", Header::SessionExpires),
+    ("SIP-ETag", Header::SipEtag),
+    ("SIP-If-Match", Header::SipIfMatch),
+    ("Subject", Header::Subject),
+    ("Subscription-State", Header::SubscriptionState),
+    ("Supported", Header::Supported),
+    ("Timestamp", Header::Timestamp),
+    ("To", Header::To),
+    ("Unsupported", Header::Unsupported),
+    ("User-Agent", Header::UserAgent),
+    ("Via", Header::Via),
+    ("Warning", Header::Warning),
+    ("WWW-Authenticate", Header::WwwAuthenticate),
 ];
 
-/// By length first, the frequent ones in front: at most a handful of comparisons for each header line.
-const BY_LENGTH: [&[(&str, Header)]; 21] = [
-    &[],
-    &[],
-    &[("To", Header::To)],
-    &[("Via", Header::Via)],
-    &[
-        ("CSeq", Header::CSeq),
-        ("Date", Header::Date),
-        ("From", Header::From),
-        ("Path", Header::Path),
-        ("RAck", Header::RAck),
-        ("RSeq", Header::RSeq),
-    ],
-    &[("Allow", Header::Allow), ("Event", Header::Event), ("Route", Header::Route)],
-    &[
-        ("Accept", Header::Accept),
-        ("Min-SE", Header::MinSe),
-        ("Reason", Header::Reason),
-        ("Server", Header::Server),
-    ],
-    &[
-        ("Contact", Header::Contact),
-        ("Call-ID", Header::CallId),
-        ("Expires", Header::Expires),
-        ("Privacy", Header::Privacy),
-        ("Require", Header::Require),
-        ("Subject", Header::Subject),
-        ("Warning", Header::Warning),
-    ],
-    &[
-        ("Priority", Header::Priority),
-        ("Refer-To", Header::ReferTo),
-        ("Replaces", Header::Replaces),
-        ("Reply-To", Header::ReplyTo),
-        ("SIP-ETag", Header::SipEtag),
-    ],
-    &[
-        ("Supported", Header::Supported),
-        ("Call-Info", Header::CallInfo),
-        ("Diversion", Header::Diversion),
-        ("Recv-Info", Header::RecvInfo),
-        ("Refer-Sub", Header::ReferSub),
-        ("Timestamp", Header::Timestamp),
-    ],
-    &[
-        ("User-Agent", Header::UserAgent),
-        ("Alert-Info", Header::AlertInfo),
-        ("Error-Info", Header::ErrorInfo),
-    ],
-    &[
-        ("Answer-Mode", Header::AnswerMode),
-        ("In-Reply-To", Header::InReplyTo),
-        ("Min-Expires", Header::MinExpires),
-        ("Referred-By", Header::ReferredBy),
-        ("Retry-After", Header::RetryAfter),
-        ("Unsupported", Header::Unsupported),
-    ],
-    &[
-        ("Content-Type", Header::ContentType),
-        ("Max-Forwards", Header::MaxForwards),
-        ("Record-Route", Header::RecordRoute),
-        ("Allow-Events", Header::AllowEvents),
-        ("History-Info", Header::HistoryInfo),
-        ("Info-Package", Header::InfoPackage),
-        ("MIME-Version", Header::MimeVersion),
-        ("Organization", Header::Organization),
-        ("SIP-If-Match", Header::SipIfMatch),
-    ],
-    &[
-        ("Authorization", Header::Authorization),
-        ("P-Early-Media", Header::PEarlyMedia),
-        ("Proxy-Require", Header::ProxyRequire),
-        ("Service-Route", Header::ServiceRoute),
-    ],
-    &[
-        ("Content-Length", Header::ContentLength),
-        ("Accept-Contact", Header::AcceptContact),
-        ("Reject-Contact", Header::RejectContact),
-    ],
-    &[
-        ("Accept-Encoding", Header::AcceptEncoding),
-        ("Accept-Language", Header::AcceptLanguage),
-        ("Remote-Party-ID", Header::RemotePartyId),
-        ("Session-Expires", Header::SessionExpires),
-    ],
-    &[
-        ("Content-Encoding", Header::ContentEncoding),
-        ("Content-Language", Header::ContentLanguage),
-        ("WWW-Authenticate", Header::WwwAuthenticate),
-    ],
-    &[],
-    &[("Proxy-Authenticate", Header::ProxyAuthenticate), ("Subscription-State", Header::SubscriptionState)],
-    &[
-        ("Authentication-Info", Header::AuthenticationInfo),
-        ("Content-Disposition", Header::ContentDisposition),
-        ("P-Asserted-Identity", Header::PAssertedIdentity),
-        ("Proxy-Authorization", Header::ProxyAuthorization),
-        ("Request-Disposition", Header::RequestDisposition),
-    ],
-    &[("P-Preferred-Identity", Header::PPreferredIdentity)],
-];
+/// By a mark of the name, the number of the first header that has it, and of the next one in the slots after:
+/// a name is compared with one or two others.
+const SLOTS: [u8; SLOT_COUNT] = slots();
+
+const fn slots() -> [u8; SLOT_COUNT] {
+    let mut slots = [EMPTY; SLOT_COUNT];
+    let mut number = 0;
+    while number < NAMES.len() {
+        let name = NAMES[number].0.as_bytes();
+        let mut slot = slot_of(name[0], name[name.len() - 1], name.len());
+        while slots[slot] != EMPTY {
+            slot = (slot + 1) % SLOT_COUNT;
+        }
+        slots[slot] = number as u8;
+        number += 1;
+    }
+    slots
+}
+
+/// The same for every case of the letters. The factors are such that of all names only Refer-To and Reply-To
+/// meet.
+const fn slot_of(first: u8, last: u8, length: usize) -> usize {
+    let (first, last) = (first.to_ascii_lowercase() as usize, last.to_ascii_lowercase() as usize);
+    (first + last * 3 + length * 33) % SLOT_COUNT
+}
+
+/// Seven times as many as names.
+const SLOT_COUNT: usize = 512;
+const EMPTY: u8 = u8::MAX;
 
 #[cfg(test)]
 mod tests {
@@ -318,9 +251,11 @@ mod tests {
 
     #[test]
     fn every_long_form_finds_itself() {
-        for (number, text) in LONG_FORMS.iter().enumerate() {
-            let header = Header::from_name(text.as_bytes());
-            assert_eq!((header as usize, header.as_str()), (number, *text));
+        for (number, (text, named)) in NAMES.iter().enumerate() {
+            for text in [(*text).to_owned(), text.to_uppercase(), text.to_lowercase()] {
+                let header = Header::from_name(text.as_bytes());
+                assert_eq!((header, header as usize), (*named, number), "{text}");
+            }
         }
     }
 }

@@ -1,19 +1,21 @@
 //! The parser: index the lines, read the start line, check what must be sound before anyone acts on it.
 
-use bytes::Bytes;
+use std::borrow::Cow;
+
+use bytes::{Buf, Bytes};
 
 use super::bad::{BadMessage, Flaw, Remains};
 use super::name::Header;
-use super::{Carriage, Line, MAX_HEADERS, MAX_LINE, MAX_MESSAGE, Message, Span, Start};
+use super::{Carriage, Found, Line, MAX_HEADERS, MAX_LINE, MAX_MESSAGE, Message, Reading, Span, Start};
 use crate::header::cseq::CSeq;
 use crate::header::{address, uri, via};
 use crate::lex;
 
-pub(super) fn parse(bytes: &Bytes, carriage: Carriage) -> Result<Message, BadMessage> {
+pub(super) fn parse(mut bytes: Bytes, carriage: Carriage) -> Result<Message, BadMessage> {
     let skip = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-    let bytes = bytes.slice(skip..);
+    bytes.advance(skip);
     let oversized = bytes.len() > MAX_MESSAGE;
-    let bytes = if oversized { bytes.slice(..MAX_MESSAGE) } else { bytes };
+    bytes.truncate(MAX_MESSAGE);
     let index = Index::of(&bytes);
     let read = match (oversized, index.flaw) {
         (true, _) => Err(Flaw::TooLarge),
@@ -21,13 +23,12 @@ pub(super) fn parse(bytes: &Bytes, carriage: Carriage) -> Result<Message, BadMes
         (false, None) => read(&bytes, &index, carriage),
     };
     match read {
-        Ok(Sound { start, cseq, end }) => Ok(Message {
-            bytes: bytes.slice(..end),
-            start,
-            lines: index.lines,
-            body: Span::new(index.head_end, end),
-            cseq,
-        }),
+        Ok(Sound { start, cseq, found, end }) => {
+            bytes.truncate(end);
+            let body = Span::new(index.head_end, end);
+            let reading = Reading { start, lines: index.lines, body, cseq, found };
+            Ok(Message { bytes, reading: reading.into() })
+        }
         Err(flaw) => Err(BadMessage::new(flaw, Remains::salvage(&bytes, index.start_line, &index.lines))),
     }
 }
@@ -129,17 +130,45 @@ fn header_line(bytes: &[u8], line: Span) -> Option<Line> {
 struct Sound {
     start: Start,
     cseq: CSeq,
+    found: Found,
     end: usize,
 }
 
 fn read(bytes: &[u8], index: &Index, carriage: Carriage) -> Result<Sound, Flaw> {
     let (start, method) = start_line(bytes, index.start_line)?;
-    let cseq = check_headers(bytes, &index.lines, &start)?;
+    let (cseq, found) = check_headers(&Head::of(bytes, index.head_end), &index.lines, &start)?;
     if method.is_some_and(|method| method != cseq.method.as_str()) {
         return Err(Flaw::CSeqMethod);
     }
     let end = body_end(bytes, index, carriage)?;
-    Ok(Sound { start, cseq, end })
+    Ok(Sound { start, cseq, found, end })
+}
+
+/// The bytes before the body, and the same as text when all of it is UTF-8, which is asked once.
+struct Head<'a> {
+    bytes: &'a [u8],
+    text: Option<&'a str>,
+}
+
+impl<'a> Head<'a> {
+    fn of(bytes: &'a [u8], end: usize) -> Self {
+        let bytes = bytes.get(..end).unwrap_or_default();
+        Self { bytes, text: std::str::from_utf8(bytes).ok() }
+    }
+
+    fn raw(&self, span: Span) -> &'a [u8] {
+        self.bytes.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    fn value(&self, span: Span) -> Cow<'a, str> {
+        let plain = self.text.and_then(|text| text.get(span.start as usize..span.end as usize));
+        plain.map_or_else(|| lex::lossy(self.raw(span)), Cow::Borrowed)
+    }
+
+    /// The span, if what is found in its text lies in the buffer and can be read from there as it is.
+    fn place(&self, span: Span) -> Option<Span> {
+        (self.text.is_some() && memchr::memchr2(b'\r', b'\n', self.raw(span)).is_none()).then_some(span)
+    }
 }
 
 /// Reads the start line; the method's text when it is a request.
@@ -191,15 +220,15 @@ fn status_line(text: &[u8], base: usize) -> Result<Start, Flaw> {
 }
 
 /// Checks the headers that every transaction stands on (RFC 3261 section 8.1.1).
-fn check_headers(bytes: &[u8], lines: &[Line], start: &Start) -> Result<CSeq, Flaw> {
+fn check_headers(head: &Head, lines: &[Line], start: &Start) -> Result<(CSeq, Found), Flaw> {
     let mut seen = Seen::default();
     for line in lines {
-        seen.check(line, bytes.get(line.value.start as usize..line.value.end as usize).unwrap_or_default())?;
+        seen.check(line.header, head, line.value)?;
     }
     let is_request = matches!(start, Start::Request { .. });
     let whole = seen.via && seen.from && seen.to && seen.call_id;
     match seen.cseq {
-        Some(cseq) if whole => Ok(cseq),
+        Some(cseq) if whole => Ok((cseq, seen.found)),
         _ => Err(if is_request { Flaw::Insufficient } else { Flaw::Unanswerable }),
     }
 }
@@ -213,34 +242,64 @@ struct Seen {
     cseq: Option<CSeq>,
     max_forwards: bool,
     content_type: bool,
+    contact: bool,
+    found: Found,
 }
 
 impl Seen {
-    fn check(&mut self, line: &Line, raw: &[u8]) -> Result<(), Flaw> {
-        let flaw = Flaw::Header(line.header);
-        let read = || lex::lossy(raw);
-        let sound = match line.header {
+    fn check(&mut self, header: Header, head: &Head, span: Span) -> Result<(), Flaw> {
+        let flaw = Flaw::Header(header);
+        let value = || head.value(span);
+        let sound = match header {
             Header::Via => {
-                self.via = true;
-                every(&read(), |hop| via::Pieces::scan(hop).is_some())
+                let is_first = !std::mem::replace(&mut self.via, true);
+                every(&value(), |hop| {
+                    let pieces = via::Pieces::scan(hop)?;
+                    if is_first && self.found.via.is_none() {
+                        self.found.via = head.place(span).zip(pieces.cuts(hop));
+                    }
+                    Some(())
+                })
             }
-            Header::From => once(&mut self.from)? && address::Pieces::scan(&read()).is_some(),
-            Header::To => once(&mut self.to)? && address::Pieces::scan(&read()).is_some(),
-            Header::CallId => once(&mut self.call_id)? && is_call_id(raw),
+            Header::From => {
+                once(&mut self.from)?;
+                self.found.from = address(head, span).ok_or(flaw)?;
+                true
+            }
+            Header::To => {
+                once(&mut self.to)?;
+                self.found.to = address(head, span).ok_or(flaw)?;
+                true
+            }
+            Header::CallId => once(&mut self.call_id)? && is_call_id(head.raw(span)),
             Header::CSeq => {
-                let number = CSeq::parse(&read()).map_err(|_| flaw)?;
+                let number = CSeq::parse(&value()).map_err(|_| flaw)?;
                 if self.cseq.replace(number).is_some() {
                     return Err(Flaw::Repeated);
                 }
                 true
             }
-            Header::MaxForwards => once(&mut self.max_forwards)? && lex::number::<u32>(&read()).is_some(),
+            Header::MaxForwards => once(&mut self.max_forwards)? && lex::number::<u32>(&value()).is_some(),
             Header::ContentType => once(&mut self.content_type)?,
-            Header::Contact => raw == b"*" || every(&read(), |one| address::Pieces::scan(one).is_some()),
-            Header::Route | Header::RecordRoute => every(&read(), |one| address::Pieces::scan(one).is_some()),
+            Header::Contact => self.contact(head, span),
+            Header::Route | Header::RecordRoute => {
+                every(&value(), |one| address::Pieces::scan(one).map(drop))
+            }
             _ => true,
         };
         if sound { Ok(()) } else { Err(flaw) }
+    }
+
+    fn contact(&mut self, head: &Head, span: Span) -> bool {
+        let is_first = !std::mem::replace(&mut self.contact, true);
+        head.raw(span) == b"*"
+            || every(&head.value(span), |one| {
+                let pieces = address::Pieces::scan(one)?;
+                if is_first && self.found.contact.is_none() {
+                    self.found.contact = head.place(span).zip(pieces.cuts(one));
+                }
+                Some(())
+            })
     }
 }
 
@@ -250,8 +309,24 @@ fn once(seen: &mut bool) -> Result<bool, Flaw> {
     if std::mem::replace(seen, true) { Err(Flaw::Repeated) } else { Ok(true) }
 }
 
-fn every(text: &str, sound: impl Fn(&str) -> bool) -> bool {
-    lex::elements(text).all(|element| element.is_ok_and(&sound))
+/// Where the pieces of the one address in a value lie; `None` when it is no address.
+#[expect(
+    clippy::option_option,
+    reason = "no address, one that must be read anew, one whose pieces are known"
+)]
+fn address(head: &Head, span: Span) -> Option<Option<(Span, address::Cuts)>> {
+    let value = head.value(span);
+    let pieces = address::Pieces::scan(&value)?;
+    Some(head.place(span).zip(pieces.cuts(&value)))
+}
+
+/// Whether `sound` finds every element of a list so.
+fn every(text: &str, mut sound: impl FnMut(&str) -> Option<()>) -> bool {
+    // Without a comma there is one element, and whatever is never closed in it makes it unsound.
+    if memchr::memchr(b',', text.as_bytes()).is_none() {
+        return sound(text).is_some();
+    }
+    lex::elements(text).all(|element| element.is_ok_and(|one| sound(one).is_some()))
 }
 
 fn is_call_id(raw: &[u8]) -> bool {

@@ -19,13 +19,12 @@ impl Message {
     pub fn reply(&self, status: u16, source: SocketAddr, to_tag: Option<&str>) -> Draft {
         let mut draft = self.reply_vias(Draft::response(status), source);
         draft = draft.copied(self, Header::From);
-        let tag = to_tag.filter(|_| status > 100);
+        let is_tagged = self.read_address(Header::To, |to| to.tag().is_some()) == Ok(true);
+        let tag = to_tag.filter(|_| status > 100 && !is_tagged);
         for value in self.headers(Header::To) {
             draft = match tag {
-                Some(tag) if !has_tag(&value.text()) => {
-                    draft.header_raw(Header::To, &[value.raw(), b";tag=", tag.as_bytes()])
-                }
-                _ => draft.header_raw(Header::To, &[value.raw()]),
+                Some(tag) => draft.header_raw(Header::To, &[value.raw(), b";tag=", tag.as_bytes()]),
+                None => draft.header_raw(Header::To, &[value.raw()]),
             };
         }
         draft = draft.copied(self, Header::CallId).copied(self, Header::CSeq);
@@ -39,10 +38,17 @@ impl Message {
     }
 
     fn reply_vias(&self, mut draft: Draft, source: SocketAddr) -> Draft {
-        let Ok(top) = self.via() else { return draft.copied(self, Header::Via) };
-        draft = draft.header(Header::Via, top.seen_from(source));
-        for hop in self.list(Header::Via).into_iter().skip(1) {
-            draft = draft.header(Header::Via, hop);
+        let Ok(top) = self.read_via(|top| top.seen_from(source)) else {
+            return draft.copied(self, Header::Via);
+        };
+        draft = draft.header(Header::Via, top);
+        let mut is_top = true;
+        for value in self.headers(Header::Via) {
+            for hop in lex::elements(&value.text()).filter_map(Result::ok) {
+                if !std::mem::replace(&mut is_top, false) {
+                    draft = draft.header(Header::Via, hop);
+                }
+            }
         }
         draft
     }

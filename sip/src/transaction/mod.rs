@@ -17,55 +17,15 @@
 pub mod client;
 #[cfg(test)]
 mod conformance;
+pub(crate) mod key;
 pub mod server;
 pub mod table;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::Message;
-use crate::message::method::Method;
-
-/// What finds a transaction. Shared between the table and its alarms.
-pub type Key = Arc<str>;
-
-/// The key under which a request finds its server transaction (RFC 3261 section 17.2.3): branch, sent-by,
-/// and the method, where an ACK is its INVITE's. A branch without the magic cookie names nothing, so the
-/// parts that RFC 2543 compared stand in for it.
-pub fn server_key(request: &Message, method: &Method) -> Option<Key> {
-    let via = request.via().ok()?;
-    let method = if *method == Method::Ack { Method::Invite } else { method.clone() };
-    let sent_by = (via.host.to_ascii_lowercase(), via.sent_port());
-    match via.branch().filter(|branch| branch.starts_with(crate::header::via::MAGIC_COOKIE)) {
-        Some(branch) => Some(format!("{branch}|{}:{}|{method}", sent_by.0, sent_by.1).into()),
-        None => Some(
-            format!(
-                "{}|{}|{}|{}:{}|{method}",
-                request.call_id(),
-                request.from_tag().unwrap_or_default(),
-                request.cseq().number,
-                sent_by.0,
-                sent_by.1
-            )
-            .into(),
-        ),
-    }
-}
-
-/// The key under which a response finds its client transaction (RFC 3261 section 17.1.3): branch and method.
-pub fn client_key(message: &Message) -> Option<Key> {
-    let via = message.via().ok()?;
-    let branch = via.branch()?;
-    Some(format!("{branch}|{}", message.method()).into())
-}
-
-/// What two copies of one request have in common when they came by different ways (RFC 3261 section 8.2.2.2).
-pub fn merge_key(request: &Message) -> Option<Key> {
-    let tag = request.from_tag()?;
-    Some(format!("{}|{tag}|{}", request.call_id(), request.cseq()).into())
-}
+pub use key::{Key, Keyring};
 
 /// The estimate of a round trip (RFC 3261 section 17.1.1.1).
 pub const T1: Duration = Duration::from_millis(500);

@@ -1,9 +1,10 @@
 //! A table of timed things: found by key, and by who is due first.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeSet;
 
 use base::Mono;
+
+use super::key::{ByKey, Key};
 
 /// What has a deadline and an end.
 pub trait Timed {
@@ -17,14 +18,15 @@ pub trait Timed {
 ///
 /// The map is looked up, and where it is walked its keys are sorted, so its order cannot reach an output.
 #[derive(Clone, Debug)]
-pub struct Table<K, T> {
-    entries: HashMap<K, T>,
-    alarms: BTreeSet<(Mono, K)>,
+pub struct Table<T> {
+    /// Boxed: a map that grows moves its entries and has room for twice as many.
+    entries: ByKey<Box<T>>,
+    alarms: BTreeSet<(Mono, Key)>,
 }
 
-impl<K: Clone + Ord + Hash, T: Timed> Table<K, T> {
+impl<T: Timed> Table<T> {
     /// Adds or replaces; a thing that is over already is not kept.
-    pub fn insert(&mut self, key: K, entry: T) {
+    pub fn insert(&mut self, key: Key, entry: T) {
         self.remove(&key);
         if entry.is_over() {
             return;
@@ -32,25 +34,25 @@ impl<K: Clone + Ord + Hash, T: Timed> Table<K, T> {
         if let Some(at) = entry.deadline() {
             self.alarms.insert((at, key.clone()));
         }
-        self.entries.insert(key, entry);
+        self.entries.insert(key, Box::new(entry));
     }
 
     /// Takes it out.
-    pub fn remove(&mut self, key: &K) -> Option<T> {
+    pub fn remove(&mut self, key: &Key) -> Option<T> {
         let entry = self.entries.remove(key)?;
         if let Some(at) = entry.deadline() {
             self.alarms.remove(&(at, key.clone()));
         }
-        Some(entry)
+        Some(*entry)
     }
 
     /// Reads it.
-    pub fn find(&self, key: &K) -> Option<&T> {
-        self.entries.get(key)
+    pub fn find(&self, key: &Key) -> Option<&T> {
+        self.entries.get(key).map(Box::as_ref)
     }
 
     /// Changes it, and sets its alarm anew; the second of the pair is the thing itself if it is now over.
-    pub fn change<R>(&mut self, key: &K, change: impl FnOnce(&mut T) -> R) -> Option<(R, Option<T>)> {
+    pub fn change<R>(&mut self, key: &Key, change: impl FnOnce(&mut T) -> R) -> Option<(R, Option<T>)> {
         let entry = self.entries.get_mut(key)?;
         let before = entry.deadline();
         let result = change(entry);
@@ -63,20 +65,20 @@ impl<K: Clone + Ord + Hash, T: Timed> Table<K, T> {
                 self.alarms.insert((at, key.clone()));
             }
         }
-        let ended = if over { self.entries.remove(key) } else { None };
+        let ended = if over { self.entries.remove(key).map(|entry| *entry) } else { None };
         Some((result, ended))
     }
 
     /// The keys of those that `wanted` picks, in the order of the keys.
-    pub fn keys_where(&self, wanted: impl Fn(&T) -> bool) -> Vec<K> {
-        let mut keys: Vec<K> =
+    pub fn keys_where(&self, wanted: impl Fn(&T) -> bool) -> Vec<Key> {
+        let mut keys: Vec<Key> =
             self.entries.iter().filter(|(_, entry)| wanted(entry)).map(|(key, _)| key.clone()).collect();
         keys.sort();
         keys
     }
 
     /// Who is due at `now`, the earliest first.
-    pub fn due(&self, now: Mono) -> Option<K> {
+    pub fn due(&self, now: Mono) -> Option<Key> {
         self.alarms.first().filter(|(at, _)| *at <= now).map(|(_, key)| key.clone())
     }
 
@@ -96,8 +98,8 @@ impl<K: Clone + Ord + Hash, T: Timed> Table<K, T> {
     }
 }
 
-impl<K, T> Default for Table<K, T> {
+impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), alarms: BTreeSet::new() }
+        Self { entries: ByKey::default(), alarms: BTreeSet::new() }
     }
 }

@@ -10,11 +10,17 @@ use super::server::{self, Acknowledged, Server};
 use super::table::{Table, Timed};
 use super::*;
 use crate::message::Carriage;
+use crate::message::Message;
+use crate::message::method::Method;
 use crate::seam::{Flow, Transport};
 
 pub(super) fn flow(transport: Transport) -> Flow {
     let (local, remote) = ("192.0.2.1:5060".parse().unwrap(), "192.0.2.2:5060".parse().unwrap());
     Flow { transport, local, remote, connection: None, listener: 0 }
+}
+
+fn ring() -> Keyring {
+    Keyring::new(&[7; 32])
 }
 
 pub(super) fn at(millis: u64) -> Mono {
@@ -220,17 +226,21 @@ fn a_late_wake_up_repeats_once_and_not_once_for_each_missed_beat() {
 fn keys_tell_branches_senders_and_methods_apart_and_an_ack_finds_its_invite() {
     let invite = request("INVITE");
     let ack = request("ACK");
-    assert_eq!(server_key(&invite, invite.method()), server_key(&ack, ack.method()));
+    assert_eq!(ring().server(&invite, invite.method()), ring().server(&ack, ack.method()));
     let cancel = request("CANCEL");
-    assert_ne!(server_key(&invite, invite.method()), server_key(&cancel, cancel.method()));
-    assert_eq!(server_key(&invite, invite.method()), server_key(&cancel, &Method::Invite));
+    assert_ne!(ring().server(&invite, invite.method()), ring().server(&cancel, cancel.method()));
+    assert_eq!(ring().server(&invite, invite.method()), ring().server(&cancel, &Method::Invite));
     let other = Message::parse(
         String::from_utf8_lossy(invite.as_bytes()).replace("192.0.2.1;", "192.0.2.9;").into(),
         Carriage::Datagram,
     );
     let other = other.unwrap();
-    assert_ne!(server_key(&invite, invite.method()), server_key(&other, other.method()), "sent-by counts");
-    assert_ne!(client_key(&response("INVITE", 200, "t")), client_key(&response("CANCEL", 200, "t")));
+    assert_ne!(
+        ring().server(&invite, invite.method()),
+        ring().server(&other, other.method()),
+        "sent-by counts"
+    );
+    assert_ne!(ring().client(&response("INVITE", 200, "t")), ring().client(&response("CANCEL", 200, "t")));
 }
 
 #[test]
@@ -239,14 +249,14 @@ fn a_branch_without_the_cookie_still_has_one_key() {
         let text = String::from_utf8_lossy(request("BYE").as_bytes()).replace("z9hG4bKx", "1");
         Message::parse(text.replace("CSeq: 1", &format!("CSeq: {cseq}")).into(), Carriage::Datagram).unwrap()
     };
-    assert_eq!(server_key(&plain(1), &Method::Bye), server_key(&plain(1), &Method::Bye));
-    assert_ne!(server_key(&plain(1), &Method::Bye), server_key(&plain(2), &Method::Bye));
+    assert_eq!(ring().server(&plain(1), &Method::Bye), ring().server(&plain(1), &Method::Bye));
+    assert_ne!(ring().server(&plain(1), &Method::Bye), ring().server(&plain(2), &Method::Bye));
 }
 
 #[test]
 fn a_table_wakes_the_earliest_and_forgets_what_is_over() {
-    let mut table: Table<Key, Server> = Table::default();
-    let (early, late): (Key, Key) = ("early".into(), "late".into());
+    let mut table: Table<Server> = Table::default();
+    let (early, late) = (ring().client(&request("INVITE")).unwrap(), ring().client(&request("BYE")).unwrap());
     for (key, start) in [(&late, 1000), (&early, 0)] {
         let mut server = Server::new(flow(Transport::Udp), false, None);
         server.respond(at(start), 200, Bytes::new());
