@@ -24,6 +24,8 @@ pub(super) struct Channel {
     pub bridged: Option<LegId>,
     /// The codec in use.
     pub law: Option<Law>,
+    /// How far a leg on its behalf may still go (Max-Forwards).
+    pub hops: u32,
     /// The peer holds us.
     pub held: bool,
     /// Number of the newest `Play`: an older one's end is not told.
@@ -165,6 +167,7 @@ impl Node {
             display: shows.display.clone(),
             asserted: shows.asserted.as_ref().map(|number| number.as_str().to_owned()),
             called: Some(shows.called.as_str().to_owned()),
+            hops: Some(channel.hops),
             sdp: negotiation.offer(),
         };
         self.command(now, Command::Place { leg, invite: Box::new(invite) });

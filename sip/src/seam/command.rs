@@ -134,6 +134,8 @@ pub struct Outgoing {
     pub withheld: bool,
     /// The 400 number that was called, written as `X-`-free information: To user toward seats.
     pub called: Option<String>,
+    /// Max-Forwards, so that a call that runs through us in a circle ends; `None` for one that begins here.
+    pub hops: Option<u32>,
     /// The SDP offer.
     pub sdp: String,
 }
