@@ -102,6 +102,8 @@ pub struct LegRow {
     pub ended_ms: i64,
     /// Why it ended.
     pub cause: Cause,
+    /// What the network said of the end, ITU-T Q.850; `None` when it said nothing.
+    pub q850: Option<u8>,
     /// How its media was; `None` when it never had a channel.
     pub quality: Option<Quality>,
 }

@@ -274,6 +274,7 @@ fn leg_of(row: &AnyRow) -> Result<LegRow, HistoryError> {
         answered_ms: columns.maybe_int("answered_ms")?,
         ended_ms: columns.int("ended_ms")?,
         cause: columns.read("cause", Cause::from_text)?,
+        q850: columns.maybe_int("q850")?.and_then(|value| u8::try_from(value).ok()),
         quality,
     })
 }

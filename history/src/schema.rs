@@ -32,7 +32,7 @@ pub async fn migrate(conn: &mut AnyConnection) -> Result<(), HistoryError> {
 /// One entry per version; an entry that was released is never changed, only followed by another.
 /// Only types that SQLite and PostgreSQL read alike: TEXT, BIGINT, DOUBLE PRECISION. Moments are
 /// microseconds since 1970.
-const STEPS: &[&[&str]] = &[FIRST, DIVERTED, TRANSFERS];
+const STEPS: &[&[&str]] = &[FIRST, DIVERTED, TRANSFERS, REASONS];
 
 const FIRST: &[&str] = &[
     "CREATE TABLE calls (
@@ -60,10 +60,10 @@ const FIRST: &[&str] = &[
         recording TEXT,
         consent TEXT NOT NULL,
         sip_call_id TEXT NOT NULL)",
-    "CREATE INDEX calls_by_start ON calls (started_at, id)",
-    "CREATE INDEX calls_by_line ON calls (line, started_at, id)",
-    "CREATE INDEX calls_by_caller ON calls (caller, started_at)",
-    "CREATE TABLE legs (
+        "CREATE INDEX calls_by_start ON calls (started_at, id)",
+        "CREATE INDEX calls_by_line ON calls (line, started_at, id)",
+        "CREATE INDEX calls_by_caller ON calls (caller, started_at)",
+        "CREATE TABLE legs (
         call TEXT NOT NULL,
         n BIGINT NOT NULL,
         seat TEXT,
@@ -81,7 +81,7 @@ const FIRST: &[&str] = &[
         peer_loss DOUBLE PRECISION,
         round_trip_ms DOUBLE PRECISION,
         PRIMARY KEY (call, n))",
-    "CREATE TABLE calls_open (
+        "CREATE TABLE calls_open (
         id TEXT NOT NULL PRIMARY KEY,
         node TEXT NOT NULL,
         seen_at BIGINT NOT NULL,
@@ -98,7 +98,7 @@ const FIRST: &[&str] = &[
         recording TEXT,
         consent TEXT NOT NULL,
         sip_call_id TEXT NOT NULL)",
-    "CREATE TABLE outbox (
+        "CREATE TABLE outbox (
         id TEXT NOT NULL PRIMARY KEY,
         kind TEXT NOT NULL,
         payload TEXT NOT NULL,
@@ -114,4 +114,9 @@ const DIVERTED: &[&str] = &["ALTER TABLE calls ADD COLUMN diverted TEXT NOT NULL
 const TRANSFERS: &[&str] = &[
     "ALTER TABLE calls ADD COLUMN transfers TEXT NOT NULL DEFAULT '[]'",
     "ALTER TABLE calls_open ADD COLUMN transfers TEXT NOT NULL DEFAULT '[]'",
+];
+
+/// What the network said of the end of a leg.
+const REASONS: &[&str] = &[
+    "ALTER TABLE legs ADD COLUMN q850 BIGINT",
 ];

@@ -255,6 +255,7 @@ fn talked(n: u128, started: &str) -> CallRow {
                 answered_ms: Some(20),
                 ended_ms: 60_000,
                 cause: Cause::CallerHungUp,
+                q850: None,
                 quality: Some(Quality {
                     received: 2_990,
                     lost: 10,
@@ -272,6 +273,7 @@ fn talked(n: u128, started: &str) -> CallRow {
                 answered_ms: None,
                 ended_ms: 9_000,
                 cause: Cause::AnsweredElsewhere,
+                q850: Some(26),
                 quality: None,
             },
         ],

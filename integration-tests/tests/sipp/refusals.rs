@@ -34,16 +34,15 @@ fn the_caller_above_the_cap_hears_why_and_is_486() -> Result<()> {
         .service(NUMBER)
         .key("caller", "13900139011")
         .run(PATIENCE)?;
-    sibai
-        .sipp("caller_acknowledges.xml")
-        .from(sibai.second_carrier())
-        .service(NUMBER)
-        .key("caller", "13900139011")
-        .run(PATIENCE)?;
+    // The same to callers who acknowledge what they hear, with an offer and without.
+    for scenario in ["caller_acknowledges.xml", "caller_answers_in_prack.xml"] {
+        let run = sibai.sipp(scenario).from(sibai.second_carrier()).service(NUMBER);
+        run.key("caller", "13900139011").run(PATIENCE)?;
+    }
     ten.finish(PATIENCE)?;
-    let records = sibai.call_records(12)?;
+    let records = sibai.call_records(13)?;
     let full: Vec<_> = records.iter().filter(|record| record["cause"] == "line_full").collect();
-    assert_eq!(full.len(), 2);
+    assert_eq!(full.len(), 3);
     assert_eq!((&full[0]["caller"], &full[0]["blame"]), (&"+8613900139011".into(), &"line".into()));
     assert_eq!(full[0]["answered_ms"], serde_json::Value::Null);
     Ok(())

@@ -165,6 +165,9 @@ pub(crate) struct LegView {
     cause: &'static str,
     /// Whose doing the end was.
     blame: &'static str,
+    /// What the network said of the end (ITU-T Q.850): 16 normal, 17 busy, 19 no answer, 34 congestion; null when
+    /// it said nothing.
+    q850: Option<u8>,
     /// How its media was; null when it had none.
     quality: Option<QualityView>,
 }
@@ -501,6 +504,7 @@ fn leg_view(leg: &LegRow) -> LegView {
         ended_ms: leg.ended_ms,
         cause: leg.cause.as_str(),
         blame: leg.cause.blame().as_str(),
+        q850: leg.q850,
         quality: leg.quality.map(|quality| QualityView {
             received: quality.received,
             lost: quality.lost,

@@ -24,6 +24,8 @@ pub(super) struct Channel {
     pub bridged: Option<LegId>,
     /// The codec in use.
     pub law: Option<Law>,
+    /// How far a leg on its behalf may still go (Max-Forwards).
+    pub hops: u32,
     /// The peer holds us.
     pub held: bool,
     /// Number of the newest `Play`: an older one's end is not told.
@@ -174,6 +176,7 @@ impl Node {
                 },
             }),
             to,
+            hops: Some(channel.hops),
             sdp: negotiation.offer(),
         };
         self.command(now, Command::Place { leg, invite: Box::new(invite) });

@@ -16,6 +16,8 @@ pub struct Finished {
     pub record: CallRecord,
     /// Loss, jitter and the like by leg; a leg without media has none.
     pub quality: BTreeMap<LegId, Quality>,
+    /// The Q.850 value that the network gave for the end of a leg (RFC 3326), as read.
+    pub q850: BTreeMap<LegId, u8>,
 }
 
 /// Records whose channels have not all reported yet.
@@ -23,6 +25,7 @@ pub struct Finished {
 pub(super) struct Finishing {
     closing: BTreeSet<LegId>,
     known: BTreeMap<LegId, Quality>,
+    said: BTreeMap<LegId, u8>,
     waiting: Vec<(Mono, Box<CallRecord>)>,
 }
 
@@ -30,6 +33,14 @@ impl Finishing {
     /// This leg's channel was told to close; its quality will come.
     pub(super) fn wait_for(&mut self, leg: LegId) {
         self.closing.insert(leg);
+    }
+
+    /// What the network said of the end of a leg.
+    pub(super) fn said(&mut self, leg: LegId, q850: u8) {
+        self.said.insert(leg, q850);
+        while self.said.len() > MOST_KNOWN {
+            self.said.pop_first();
+        }
     }
 
     /// A channel reported.
@@ -78,7 +89,8 @@ impl Finishing {
 
     fn emit(&mut self, record: Box<CallRecord>, out: &mut VecDeque<Output>) {
         let quality = own(&record).filter_map(|leg| Some((leg, self.known.remove(&leg)?))).collect();
-        out.push_back(Output::Finished(Box::new(Finished { record: *record, quality })));
+        let q850 = own(&record).filter_map(|leg| Some((leg, self.said.remove(&leg)?))).collect();
+        out.push_back(Output::Finished(Box::new(Finished { record: *record, quality, q850 })));
     }
 }
 

@@ -4,6 +4,7 @@ use base::g711::Law;
 use base::{Cause, Digit, LegId, Now, RecordingId};
 use media::Command as MediaCommand;
 use pbx::seam::{Output as Order, Presentation, Record, Sound, Target};
+use sip::message::reply::MAX_FORWARDS;
 use sip::seam::{Command, Identity};
 
 use super::channels::{ANONYMOUS, Channel, Ports, Role, Then, destination};
@@ -70,6 +71,7 @@ impl Node {
             return;
         };
         let worker = self.channels.get(&caller).map_or_else(|| self.worker_of(caller), |c| c.worker);
+        let hops = self.channels.get(&caller).map_or(MAX_FORWARDS, |c| c.hops.saturating_sub(1));
         let ssrc = self.entropy.next_u64() as u32;
         let user = match &target {
             Target::Contact { ext, .. } => Some(ext.clone()),
@@ -82,6 +84,7 @@ impl Node {
             role: Role::Placed { target, shows, sent: false },
             bridged: Some(caller),
             law: None,
+            hops,
             held: false,
             play: 0,
         };

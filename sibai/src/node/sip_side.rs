@@ -39,7 +39,10 @@ impl Node {
             Event::Answered { leg, sdp, .. } => self.answered(now, leg, sdp.as_deref()),
             Event::Agreed { leg, sdp } => self.agreed_early(now, leg, &sdp),
             Event::Confirmed { leg, sdp } => self.confirmed(now, leg, sdp.as_deref()),
-            Event::Ended { leg, cause, .. } => {
+            Event::Ended { leg, cause, q850, .. } => {
+                if let Some(q850) = q850 {
+                    self.finishing.said(leg, q850);
+                }
                 self.close(leg);
                 self.think(now, Some(leg), pbx::Input::Ended { leg, cause });
             }
@@ -95,6 +98,7 @@ impl Node {
             advertised: incoming.media_address,
             peer: incoming.flow.remote.ip(),
         };
+        let hops = incoming.hops;
         let (arrival, offer) = arrival(incoming);
         let role = Role::Arrived { offer, ours: None };
         let channel = Channel {
@@ -104,6 +108,7 @@ impl Node {
             role,
             bridged: None,
             law: None,
+            hops,
             held: false,
             play: 0,
         };

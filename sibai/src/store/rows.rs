@@ -7,8 +7,13 @@ use base::{Digit, LegId};
 use history::{CallRow, LegRow, OpenCall, Origin, Quality, TransferRow};
 use pbx::cdr::{CallRecord, LegRecord, TransferRecord};
 
-/// The row of a call that is over. `qualities` holds what the engines told of its channels.
-pub fn call_row(record: &CallRecord, qualities: &BTreeMap<LegId, media::seam::Quality>) -> CallRow {
+/// The row of a call that is over. `qualities` holds what the engines told of its channels, `said` what the
+/// network told of their ends.
+pub fn call_row(
+    record: &CallRecord,
+    qualities: &BTreeMap<LegId, media::seam::Quality>,
+    said: &BTreeMap<LegId, u8>,
+) -> CallRow {
     CallRow {
         id: record.call,
         origin: Origin::Engine,
@@ -33,7 +38,11 @@ pub fn call_row(record: &CallRecord, qualities: &BTreeMap<LegId, media::seam::Qu
         recording: record.recording,
         consent: record.consent.as_str().to_owned(),
         sip_call_id: record.sip_call_id.clone(),
-        legs: record.legs.iter().map(|leg| leg_row(leg, qualities.get(&leg.leg))).collect(),
+        legs: record
+            .legs
+            .iter()
+            .map(|leg| leg_row(leg, qualities.get(&leg.leg), said.get(&leg.leg).copied()))
+            .collect(),
     }
 }
 
@@ -68,7 +77,7 @@ fn transfer_row(transfer: &TransferRecord) -> TransferRow {
     }
 }
 
-fn leg_row(leg: &LegRecord, quality: Option<&media::seam::Quality>) -> LegRow {
+fn leg_row(leg: &LegRecord, quality: Option<&media::seam::Quality>, q850: Option<u8>) -> LegRow {
     LegRow {
         seat: leg.seat.clone(),
         trunk: leg.trunk.clone(),
@@ -77,6 +86,7 @@ fn leg_row(leg: &LegRecord, quality: Option<&media::seam::Quality>) -> LegRow {
         answered_ms: leg.answered.map(millis),
         ended_ms: millis(leg.ended),
         cause: leg.cause,
+        q850,
         quality: quality.map(|quality| Quality {
             received: count(quality.received),
             lost: count(quality.lost),
@@ -165,7 +175,8 @@ mod tests {
             round_trip_ms: Some(30.0),
             ..Default::default()
         };
-        let row = call_row(&record(), &BTreeMap::from([(LegId::arrived(1), heard)]));
+        let said = BTreeMap::from([(LegId::placed(2), 17)]);
+        let row = call_row(&record(), &BTreeMap::from([(LegId::arrived(1), heard)]), &said);
         assert_eq!((row.answered_ms, row.connected_ms, row.lasted_ms), (Some(20), Some(9_000), 60_000));
         assert_eq!((row.talked_ms, row.waited_ms), (51_000, 3_000));
         assert_eq!(row.keys, "2*");
@@ -179,7 +190,8 @@ mod tests {
         assert_eq!(row.legs[0].trunk.as_deref(), Some("local"));
         assert_eq!(row.legs[0].quality.map(|q| (q.lost, q.round_trip_ms)), Some((10, Some(30.0))));
         assert_eq!(row.legs[1].quality, None, "the caller's quality is not the seat's");
-        assert_eq!(row.legs[2].cause, Cause::AnsweredElsewhere);
+        assert_eq!((row.legs[2].cause, row.legs[2].q850), (Cause::AnsweredElsewhere, Some(17)));
+        assert_eq!(row.legs[0].q850, None);
     }
 
     #[test]

@@ -394,7 +394,7 @@ pub(crate) fn write_invite(
     let call_id = wire.entropy.token(12);
     let mut draft = Draft::request(Method::Invite, &target.uri)
         .header(Header::Via, wire.via(&target.flow))
-        .header(Header::MaxForwards, MAX_FORWARDS)
+        .header(Header::MaxForwards, outgoing.hops.unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS))
         .header(Header::From, from.tagged(tag))
         .header(Header::To, Address::new(target.to.clone()))
         .header(Header::CallId, call_id)

@@ -34,7 +34,16 @@ impl Up {
     /// Sends a refresh, and in it who the other end is now, unless something is under way that forbids it.
     pub(crate) fn send_refresh(mut self: Box<Self>, step: &mut Step) -> Option<Stage> {
         if self.is_blocked() {
-            self.refresh_later(step, GLARE_PAUSE);
+            // A refresh that is not due yet stays where it is.
+            let later = step.now + GLARE_PAUSE;
+            if let Some(session) =
+                self.session.as_mut().filter(|s| s.refresh_at.is_some_and(|at| at <= step.now))
+            {
+                session.refresh_at(later);
+            }
+            if let Some(news) = &mut self.news {
+                news.at = later;
+            }
             return Some(Stage::Up(self));
         }
         let news = self.news.take();

@@ -13,6 +13,7 @@ use crate::header::address::Address;
 use crate::header::uri::{Host, Uri};
 use crate::message::Message;
 use crate::message::name::Header;
+use crate::message::reply::MAX_FORWARDS;
 use crate::seam::{Event, Flow, Incoming, Peer};
 use crate::transaction::Key;
 use crate::trunk::address;
@@ -91,6 +92,7 @@ impl Endpoint {
             withheld: is_withheld(request, &from),
             sdp,
             replaces: None,
+            hops: request.number(Header::MaxForwards).unwrap_or(MAX_FORWARDS),
             call_id: request.call_id().into_owned(),
         })
     }

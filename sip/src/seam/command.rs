@@ -136,6 +136,8 @@ pub struct Outgoing {
     pub called: Option<String>,
     /// Who was called before and sends the call on, toward trunks that want it.
     pub diverting: Option<Diverting>,
+    /// Max-Forwards, so that a call that runs through us in a circle ends; `None` for one that begins here.
+    pub hops: Option<u32>,
     /// The SDP offer.
     pub sdp: String,
 }

@@ -169,6 +169,8 @@ pub struct Incoming {
     /// An INVITE of a user that is to take the place of this answered leg (RFC 3891). Whose leg that is the
     /// control must judge.
     pub replaces: Option<LegId>,
+    /// Max-Forwards as it came: what a leg on its behalf may pass is one less (RFC 3261 section 16.6).
+    pub hops: u32,
     /// Call-ID.
     pub call_id: String,
 }

@@ -211,3 +211,29 @@ fn even_with_a_third_of_the_packets_lost_most_calls_are_answered() {
     }
     assert!(answered >= 48, "{answered} of 50");
 }
+
+#[test]
+fn a_call_that_runs_in_a_circle_through_us_ends_with_483() {
+    let mut pair = Pair::new(5, 0);
+    let to = Destination::Trunk { trunk: "carrier".into(), number: "4001".to_owned() };
+    pair.place(1);
+    let (mut next, mut seen) = (2, [0, 0]);
+    for _ in 0..200 {
+        pair.run(Duration::from_millis(200));
+        for (at, seen) in seen.iter_mut().enumerate() {
+            while let Some(event) = pair.events[at].get(*seen).cloned() {
+                *seen += 1;
+                if let Event::Arrived(incoming) = event {
+                    let hops = Some(incoming.hops.saturating_sub(1));
+                    let invite = Box::new(Outgoing { hops, ..outgoing(to.clone()) });
+                    pair.command(at, Command::Place { leg: LegId::placed(next), invite });
+                    next += 1;
+                }
+            }
+        }
+    }
+    let ends =
+        pair.events.concat().iter().filter(|e| matches!(e, Event::Ended { status: Some(483), .. })).count();
+    assert_eq!(ends, 1, "the last of the circle is refused");
+    assert!((60..=71).contains(&next), "after {next} legs");
+}

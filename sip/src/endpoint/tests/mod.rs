@@ -375,6 +375,7 @@ pub(super) fn outgoing(to: Destination) -> Outgoing {
         withheld: false,
         called: Some("4008001234".to_owned()),
         diverting: None,
+        hops: None,
         sdp: SDP.to_owned(),
     }
 }
