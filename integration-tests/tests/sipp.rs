@@ -6,4 +6,5 @@ mod sipp {
     mod ringing;
     mod seats;
     mod talking;
+    mod watching;
 }

@@ -5,6 +5,7 @@
 
 mod channels;
 mod finish;
+mod lamps;
 mod media_side;
 mod orders;
 mod sip_side;
@@ -24,6 +25,7 @@ use sip::seam as sip_seam;
 use channels::Channel;
 pub use finish::Finished;
 use finish::Finishing;
+use lamps::Lamps;
 
 /// What can happen to the node.
 #[derive(Clone, Debug)]
@@ -198,6 +200,7 @@ pub struct Node {
     channels: BTreeMap<LegId, Channel>,
     recordings: BTreeMap<RecordingId, usize>,
     finishing: Finishing,
+    lamps: Lamps,
     codecs: Vec<Law>,
     workers: usize,
     entropy: Entropy,
@@ -214,6 +217,7 @@ impl Node {
             channels: BTreeMap::new(),
             recordings: BTreeMap::new(),
             finishing: Finishing::default(),
+            lamps: Lamps::default(),
             codecs: setup.codecs,
             workers: setup.workers.max(1),
             entropy,

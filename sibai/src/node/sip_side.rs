@@ -1,6 +1,6 @@
 //! From SIP to the brain.
 
-use base::{Cause, LegId, Now};
+use base::{Cause, LegId, Machine, Name, Now};
 use media::sdp::Negotiation;
 use pbx::seam::{Arrival, Origin};
 use sip::seam::{Command, Event, Incoming, Input, Output as SipOutput, Peer, Route};
@@ -11,8 +11,16 @@ use super::{Node, Output};
 impl Node {
     /// Hands a command to the endpoint.
     pub(super) fn command(&mut self, now: Now, command: Command) {
-        use base::Machine;
+        let lit = self.lamps.ordered(&command, |user| self.sip.knows(user));
         self.sip.handle(now, Input::Command(command));
+        self.light(now, lit);
+    }
+
+    /// Shows the lamp of a user to those who watch it.
+    fn light(&mut self, now: Now, user: Option<Name>) {
+        let Some(user) = user else { return };
+        let state = self.lamps.of(&user);
+        self.sip.handle(now, Input::Command(Command::Lamp { user, state }));
     }
 
     pub(super) fn sip_told(&mut self, now: Now, output: SipOutput) {
@@ -23,6 +31,8 @@ impl Node {
     }
 
     fn sip_event(&mut self, now: Now, event: Event) {
+        let lit = self.lamps.told(&event, |user| self.sip.knows(user));
+        self.light(now, lit);
         match event {
             Event::Arrived(incoming) => self.arrived(now, *incoming),
             Event::Progressed { leg, status, sdp } => self.progressed(now, leg, status, sdp.as_deref()),

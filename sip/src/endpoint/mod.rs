@@ -74,6 +74,11 @@ impl Endpoint {
         Some(Route { local, advertised: self.wire.advertised_ip(local, peer), peer })
     }
 
+    /// Whether there is a user of this name.
+    pub fn knows(&self, user: &str) -> bool {
+        self.wire.directory.users.contains_key(user)
+    }
+
     /// How many legs there are, with those whose BYE is still out.
     pub fn legs(&self) -> usize {
         self.legs.len()
