@@ -14,6 +14,7 @@ mod stories;
 mod strangers;
 mod trunks;
 mod watching;
+mod weather;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
