@@ -2,6 +2,7 @@
 
 mod sipp {
     mod house;
+    mod referring;
     mod refusals;
     mod ringing;
     mod seats;
