@@ -3,6 +3,7 @@
 mod sipp {
     mod house;
     mod races;
+    mod referring;
     mod refusals;
     mod ringing;
     mod seats;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use integration_tests::wire::{Running, Sibai};
+use integration_tests::wire::{Running, Sibai, Sipp};
 use phones::Event;
 use phones::live::LivePhone;
 use serde_json::Value;
@@ -24,6 +24,14 @@ pub(super) fn sipp_seat(sibai: &Sibai, extension: &str, n: u16, scenario: &str) 
     sibai.sipp("register.xml").from(at).service(extension).credentials(extension, password).run(PATIENCE)?;
     let seat = sibai.sipp(scenario).from(at).service(extension).start()?;
     Ok(seat)
+}
+
+/// A scenario of seat 8001 about `service`, with its password.
+pub(super) fn from_8001(sibai: &Sibai, scenario: &str, n: u16, service: &str) -> Result<Sipp> {
+    // SIPp would put the server's address as the digest's URI otherwise; phones put the Request-URI.
+    let uri = format!("{service}@{}", sibai.sip());
+    let run = sibai.sipp(scenario).from(sibai.phone_port(n)).service(service).key("seat", "8001");
+    Ok(run.credentials("8001", sibai.password("8001")?).arguments(&["-auth_uri", &uri]))
 }
 
 /// Whether a phone saw this, or sees it soon.

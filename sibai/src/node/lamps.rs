@@ -147,7 +147,7 @@ mod tests {
         let answered = Event::Answered { leg: LEG, sdp: None, peer: [127, 0, 0, 1].into() };
         lamps.told(&answered, is_user);
         assert_eq!(lamp(&lamps), [(true, Some("138****8000".to_owned()))]);
-        lamps.told(&Event::Ended { leg: LEG, cause: Cause::SeatHungUp, status: None }, is_user);
+        lamps.told(&Event::Ended { leg: LEG, cause: Cause::SeatHungUp, status: None, q850: None }, is_user);
         assert!(lamp(&lamps).is_empty() && lamps.owners.is_empty() && lamps.users.is_empty());
     }
 

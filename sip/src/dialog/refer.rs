@@ -298,3 +298,21 @@ const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_mins(4);
 /// The most NOTIFYs of one REFER before its last: a target that rings is told of a few times, not hundreds.
 const MOST_NOTIFIES: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Carriage;
+
+    /// RFC 3420: a fragment is the beginning of a message.
+    #[test]
+    fn every_status_is_told_in_a_line_that_our_own_parser_reads() {
+        let rest = "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\n\
+                    CSeq: 1 INVITE\r\n\r\n";
+        for status in 100..700 {
+            let whole = format!("{}{rest}", sipfrag(status));
+            let message = Message::parse(whole.into(), Carriage::Datagram).unwrap();
+            assert_eq!(message.status(), Some(status));
+        }
+    }
+}

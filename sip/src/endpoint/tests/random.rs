@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::seam::{Lamp, LampCall};
 
 /// One thing that may happen, drawn small so that things meet.
 #[derive(Clone, Debug)]
@@ -36,13 +37,13 @@ enum Happening {
 
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
-        6 => (0..12_usize, 1..5_u32, 0..3_usize, 0..3_usize, 0..6_usize, 0..4_usize, 0..EXTRAS.len(), any::<bool>())
+        6 => (0..METHODS.len(), 1..5_u32, 0..3_usize, 0..3_usize, 0..6_usize, 0..4_usize, 0..EXTRAS.len(), any::<bool>())
             .prop_map(|(method, cseq, tag, call, branch, source, extra, sdp)| Happening::Request {
                 method, cseq, tag, call, branch, source, extra, sdp
             }),
         4 => (0..4_usize, prop::sample::select(&STATUSES[..]), 0..3_usize, any::<bool>())
             .prop_map(|(to, status, tag, sdp)| Happening::Response { to, status, tag, sdp }),
-        5 => (0..9_usize, 0..6_u64, prop::sample::select(&STATUSES[..]))
+        5 => (0..13_usize, 0..6_u64, prop::sample::select(&STATUSES[..]))
             .prop_map(|(kind, leg, status)| Happening::Command { kind, leg, status }),
         3 => (0..40_000_u64).prop_map(Happening::Wait),
         1 => (0..3_u64).prop_map(Happening::Closed),
@@ -52,11 +53,22 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 const STATUSES: [u16; 14] = [100, 180, 183, 200, 202, 302, 401, 407, 422, 481, 486, 487, 491, 503];
-const METHODS: [&str; 12] = [
-    "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO", "UPDATE", "PRACK", "REFER", "NOTIFY",
+const METHODS: [&str; 13] = [
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "OPTIONS",
+    "REGISTER",
+    "INFO",
+    "UPDATE",
+    "PRACK",
+    "REFER",
+    "NOTIFY",
     "ODD",
+    "SUBSCRIBE",
 ];
-const EXTRAS: [&str; 8] = [
+const EXTRAS: [&str; 10] = [
     "Supported: timer",
     "Session-Expires: 90;refresher=uas",
     "Session-Expires: 100;refresher=uac\r\nSupported: timer",
@@ -65,6 +77,8 @@ const EXTRAS: [&str; 8] = [
     "Require: 100rel",
     "Authorization: Digest username=\"801\", realm=\"sibai.test\", nonce=\"x\", uri=\"sip:a\", response=\"00\"",
     "Content-Type: application/dtmf",
+    "Refer-To: <sip:802@sibai.test>",
+    "Event: refer\r\nExpires: 60",
 ];
 const SOURCES: [&str; 4] = [CARRIER, PHONE, "203.0.113.9:1", "192.0.2.2:9999"];
 
@@ -113,7 +127,14 @@ fn command(kind: usize, leg: u64, status: u16) -> Command {
         5 => Command::GiveUp { leg: placed, cause: Cause::AnsweredElsewhere },
         6 => Command::HangUp { leg: either, cause: Cause::FlowEnded },
         7 => Command::AcceptOffer { leg: either, sdp: SDP.to_owned() },
-        _ => Command::RefuseOffer { leg: either, status },
+        8 => Command::RefuseOffer { leg: either, status },
+        9 => Command::AcceptRefer { leg: either },
+        10 => Command::RefuseRefer { leg: either, status },
+        11 => Command::ReferProgress { leg: either, status },
+        _ => {
+            let call = LampCall { leg: either, is_caller: true, is_confirmed: status > 199, remote: None };
+            Command::Lamp { user: "801".into(), state: Lamp { calls: vec![call] } }
+        }
     }
 }
 
