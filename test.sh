@@ -5,9 +5,9 @@
 set -eu
 cd "$(dirname "$0")"
 
-# What the tests drive, all as separate programs: SIPp and baresip as phones, PostgreSQL as a store, sox for
+# What the tests drive, all as separate programs: SIPp and baresip as phones, Kamailio as a carrier, PostgreSQL as a store, sox for
 # sounds, python for pjsua2, one more phone, and for PESQ (compiled at installation, hence the headers).
-packages="sip-tester baresip-core postgresql sox build-essential python3 python3-venv python3-dev libcap2-bin"
+packages="sip-tester kamailio baresip-core postgresql sox build-essential python3 python3-venv python3-dev libcap2-bin"
 
 missing=""
 for package in $packages; do

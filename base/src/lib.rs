@@ -21,7 +21,7 @@ pub use id::{CallId, LegId, RecordingId};
 pub use machine::Machine;
 pub use name::Name;
 pub use net::{Cidr, PeerMatch};
-pub use number::PhoneNumber;
+pub use number::{NumberFormat, PhoneNumber};
 pub use period::Period;
 pub use pii::Pii;
 pub use time::{Mono, Now, Timestamp};

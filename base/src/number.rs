@@ -48,6 +48,26 @@ impl PhoneNumber {
         is_access(&self.0)
     }
 
+    /// Whether it is outside mainland China; an access or short number never is.
+    pub fn is_abroad(&self) -> bool {
+        self.0.starts_with('+') && !self.0.starts_with("+86")
+    }
+
+    /// As a carrier wants it written.
+    pub fn written(&self, format: NumberFormat) -> String {
+        let e164 = match self.0.strip_prefix('+') {
+            Some(digits) => digits.to_owned(),
+            // A short number has no form but its own.
+            None if is_access(&self.0) => format!("86{}", self.0),
+            None => return self.0.clone(),
+        };
+        match format {
+            NumberFormat::National => self.national(),
+            NumberFormat::E164 => e164,
+            NumberFormat::E164Plus => format!("+{e164}"),
+        }
+    }
+
     /// The form that a Chinese carrier expects in a Request-URI: `13912345678`, `057155550100`,
     /// `4005550100`; international numbers with `00`.
     pub fn national(&self) -> String {
@@ -60,6 +80,18 @@ impl PhoneNumber {
             },
         }
     }
+}
+
+/// How a carrier wants numbers written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberFormat {
+    /// `13912345678`, `057155550100`, `0012125550100`.
+    #[default]
+    National,
+    /// `8613912345678`.
+    E164,
+    /// `+8613912345678`.
+    E164Plus,
 }
 
 impl AsRef<str> for PhoneNumber {
@@ -198,6 +230,30 @@ mod tests {
         for raw in ["", "anonymous", "+", "00", "0086", "+86", "12a", "1;2", &"1".repeat(21)] {
             assert!(PhoneNumber::normalise(raw).is_none(), "{raw:?}");
         }
+    }
+
+    #[test]
+    fn each_carrier_is_sent_the_form_that_it_wants() {
+        use NumberFormat::{E164, E164Plus, National};
+        for (number, national, e164) in [
+            ("13912345678", "13912345678", "8613912345678"),
+            ("0571-55550100", "057155550100", "8657155550100"),
+            ("400-555-0100", "4005550100", "864005550100"),
+            ("+12125550100", "0012125550100", "12125550100"),
+        ] {
+            let number = PhoneNumber::normalise(number).unwrap();
+            assert_eq!((number.written(National).as_str(), number.written(E164).as_str()), (national, e164));
+            assert_eq!(number.written(E164Plus), format!("+{e164}"));
+        }
+        let short = PhoneNumber::normalise("10086").unwrap();
+        assert!([National, E164, E164Plus].map(|format| short.written(format)).iter().all(|w| w == "10086"));
+    }
+
+    #[test]
+    fn abroad_begins_at_the_border() {
+        let is_abroad = |raw| PhoneNumber::normalise(raw).unwrap().is_abroad();
+        assert!(["+12125550100", "0085221234567", "+886212345678"].into_iter().all(is_abroad));
+        assert!(!["13912345678", "4005550100", "10086", "+8657155550100"].into_iter().any(is_abroad));
     }
 
     #[test]

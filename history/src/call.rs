@@ -15,6 +15,8 @@ pub struct CallRow {
     pub number: Option<PhoneNumber>,
     /// As dialled or delivered.
     pub dialled: String,
+    /// Who was called before the call came to us, most recent first.
+    pub diverted: Vec<PhoneNumber>,
     /// Who called; `None` when the number was withheld.
     pub caller: Option<PhoneNumber>,
     /// A seat called the line or another seat.
@@ -142,6 +144,7 @@ mod tests {
             line: None,
             number: None,
             dialled: String::new(),
+            diverted: Vec::new(),
             caller: None,
             internal: false,
             started: Timestamp::UNIX_EPOCH,

@@ -130,6 +130,8 @@ fn lost_call(row: &AnyRow) -> Result<CallRow, HistoryError> {
         line: columns.maybe_name("line")?,
         number: columns.maybe_number("number")?,
         dialled: columns.text("dialled")?,
+        // What the database knows of a call that is up does not go that far.
+        diverted: Vec::new(),
         caller: columns.maybe_number("caller")?,
         internal: columns.int("internal")? != 0,
         started,

@@ -211,6 +211,7 @@ fn call_of(row: &AnyRow) -> Result<CallRow, HistoryError> {
         line: columns.maybe_name("line")?,
         number: columns.maybe_number("number")?,
         dialled: columns.text("dialled")?,
+        diverted: columns.read("diverted", |text| serde_json::from_str(text).ok())?,
         caller: columns.maybe_number("caller")?,
         internal: columns.int("internal")? != 0,
         started: columns.moment("started_at")?,

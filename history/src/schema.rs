@@ -32,8 +32,9 @@ pub async fn migrate(conn: &mut AnyConnection) -> Result<(), HistoryError> {
 /// One entry per version; an entry that was released is never changed, only followed by another.
 /// Only types that SQLite and PostgreSQL read alike: TEXT, BIGINT, DOUBLE PRECISION. Moments are
 /// microseconds since 1970.
-const STEPS: &[&[&str]] = &[&[
-    "CREATE TABLE calls (
+const STEPS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE calls (
         id TEXT NOT NULL PRIMARY KEY,
         origin TEXT NOT NULL,
         customer TEXT,
@@ -58,10 +59,10 @@ const STEPS: &[&[&str]] = &[&[
         recording TEXT,
         consent TEXT NOT NULL,
         sip_call_id TEXT NOT NULL)",
-    "CREATE INDEX calls_by_start ON calls (started_at, id)",
-    "CREATE INDEX calls_by_line ON calls (line, started_at, id)",
-    "CREATE INDEX calls_by_caller ON calls (caller, started_at)",
-    "CREATE TABLE legs (
+        "CREATE INDEX calls_by_start ON calls (started_at, id)",
+        "CREATE INDEX calls_by_line ON calls (line, started_at, id)",
+        "CREATE INDEX calls_by_caller ON calls (caller, started_at)",
+        "CREATE TABLE legs (
         call TEXT NOT NULL,
         n BIGINT NOT NULL,
         seat TEXT,
@@ -79,7 +80,7 @@ const STEPS: &[&[&str]] = &[&[
         peer_loss DOUBLE PRECISION,
         round_trip_ms DOUBLE PRECISION,
         PRIMARY KEY (call, n))",
-    "CREATE TABLE calls_open (
+        "CREATE TABLE calls_open (
         id TEXT NOT NULL PRIMARY KEY,
         node TEXT NOT NULL,
         seen_at BIGINT NOT NULL,
@@ -96,11 +97,16 @@ const STEPS: &[&[&str]] = &[&[
         recording TEXT,
         consent TEXT NOT NULL,
         sip_call_id TEXT NOT NULL)",
-    "CREATE TABLE outbox (
+        "CREATE TABLE outbox (
         id TEXT NOT NULL PRIMARY KEY,
         kind TEXT NOT NULL,
         payload TEXT NOT NULL,
         created_at BIGINT NOT NULL,
         delivered_at BIGINT)",
-    "CREATE INDEX outbox_by_age ON outbox (created_at, id)",
-]];
+        "CREATE INDEX outbox_by_age ON outbox (created_at, id)",
+    ],
+    &[
+        // JSON: the numbers that were called before, most recent first.
+        "ALTER TABLE calls ADD COLUMN diverted TEXT NOT NULL DEFAULT '[]'",
+    ],
+];

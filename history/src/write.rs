@@ -36,9 +36,9 @@ async fn insert_call(conn: &mut AnyConnection, id: &str, row: &CallRow) -> Resul
     let done = sqlx::query(
         "INSERT INTO calls (id, origin, customer, status, line, number, dialled, caller, internal, started_at,
             answered_ms, connected_ms, lasted_ms, talked_ms, waited_ms, cause, blame, keys_pressed, menus,
-            queue, seat, recording, consent, sip_call_id)
+            queue, seat, recording, consent, sip_call_id, diverted)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-            $21, $22, $23, $24)
+            $21, $22, $23, $24, $25)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(id)
@@ -65,6 +65,7 @@ async fn insert_call(conn: &mut AnyConnection, id: &str, row: &CallRow) -> Resul
     .bind(row.recording.map(|recording| recording.to_string()))
     .bind(row.consent.as_str())
     .bind(without_nul(&row.sip_call_id))
+    .bind(json!(row.diverted).to_string())
     .execute(&mut *conn)
     .await?;
     Ok(done.rows_affected() == 1)

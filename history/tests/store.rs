@@ -218,6 +218,7 @@ fn talked(n: u128, started: &str) -> CallRow {
         origin: Origin::Engine,
         line: Some("huaning".into()),
         number: PhoneNumber::normalise("4005550100"),
+        diverted: vec![PhoneNumber::normalise("0571-55550199").unwrap()],
         dialled: "4005550100".into(),
         caller: PhoneNumber::normalise("13800138000"),
         internal: false,

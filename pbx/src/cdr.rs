@@ -15,6 +15,8 @@ pub struct CallRecord {
     pub number: Option<PhoneNumber>,
     /// As dialled or delivered.
     pub dialled: String,
+    /// Who was called before the call came to us, most recent first.
+    pub diverted: Vec<PhoneNumber>,
     /// Normal form; `None` when withheld.
     pub caller: Option<PhoneNumber>,
     /// A seat called the line or another seat.

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::{CallId, Entropy, LegId, Name, RecordingId, Timestamp};
+use base::{CallId, Entropy, LegId, Mono, Name, RecordingId, Timestamp};
 use ivr::line::Reach;
 
 use crate::plan::{Plan, TrunkPlan};
@@ -66,13 +67,19 @@ impl Floor {
         RecordingId::mint(wall, &mut self.entropy)
     }
 
+    /// A number below `bound`, for shares by weight.
+    pub(crate) fn draw(&mut self, bound: u64) -> u64 {
+        self.entropy.below(bound)
+    }
+
     /// Places a leg. The permit is the only key to this door, and `authorize_leg` the only smith.
-    pub(crate) fn place(&mut self, call: CallId, caller: LegId, permit: Permit) -> LegId {
+    pub(crate) fn place(&mut self, now: Mono, call: CallId, caller: LegId, permit: Permit) -> LegId {
         let leg = LegId::placed(self.placed);
         self.placed += 1;
         self.legs.insert(leg, call);
         if let Some(trunk) = permit.trunk() {
             self.trunks.calls.add(trunk);
+            self.trunks.begins(trunk, self.plan.trunks.get(trunk), now);
         }
         let (target, shows) = permit.into_parts();
         self.push(Output::Place { leg, caller, target, shows });
@@ -123,6 +130,10 @@ pub(crate) struct Trunks {
     pub(crate) calls: Tally,
     /// Those that do not answer their probes; unknown ones are given the benefit of the doubt.
     down: BTreeSet<Name>,
+    /// When the last calls over each trunk with a rate began.
+    began: BTreeMap<Name, VecDeque<Mono>>,
+    /// When a trunk that has had its calls of this second may be used again.
+    wakes: Option<Mono>,
 }
 
 impl Trunks {
@@ -139,6 +150,39 @@ impl Trunks {
         trunk.dials_out && trunk.caller_id.is_some() && !self.down.contains(name)
     }
 
+    /// Whether one more call may begin now; if not, when one may is remembered.
+    pub(crate) fn may_begin(&mut self, name: &Name, trunk: &TrunkPlan, now: Mono) -> bool {
+        let Some(most) = trunk.calls_per_second else { return true };
+        let Some(began) = self.began.get(name) else { return true };
+        let Some(&oldest) = began.len().checked_sub(most as usize).and_then(|index| began.get(index)) else {
+            return true;
+        };
+        let free = oldest + SECOND;
+        if free > now {
+            self.wakes = Some(self.wakes.map_or(free, |wakes| wakes.min(free)));
+        }
+        free <= now
+    }
+
+    fn begins(&mut self, name: &Name, trunk: Option<&TrunkPlan>, now: Mono) {
+        let Some(most) = trunk.and_then(|trunk| trunk.calls_per_second) else { return };
+        let began = self.began.entry(name.clone()).or_default();
+        began.push_back(now);
+        while began.len() > most as usize {
+            began.pop_front();
+        }
+    }
+
+    /// When a trunk may be used again.
+    pub(crate) const fn wakes(&self) -> Option<Mono> {
+        self.wakes
+    }
+
+    /// Whether that is now; then it is forgotten.
+    pub(crate) fn is_woken(&mut self, now: Mono) -> bool {
+        self.wakes.take_if(|at| *at <= now).is_some()
+    }
+
     /// Whether one more call fits.
     pub(crate) fn has_room(&self, name: &Name, trunk: &TrunkPlan) -> bool {
         self.calls.of(name) < trunk.max_calls
@@ -147,8 +191,12 @@ impl Trunks {
     /// Forgets the state of trunks that a plan no longer has.
     pub(crate) fn forget(&mut self, plan: &Plan) {
         self.down.retain(|name| plan.trunks.contains_key(name));
+        self.began.retain(|name, _| plan.trunks.contains_key(name));
     }
 }
+
+/// The span of `calls_per_second`: no span of this length sees more calls begin.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A count by name; what counts zero is not kept.
 #[derive(Clone, Debug, Default)]

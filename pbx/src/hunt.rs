@@ -54,6 +54,8 @@ struct Attempt {
     confirming: Option<Confirming>,
     /// The most telling of the ends of its phones so far.
     cause: Option<Cause>,
+    /// Trunks over which it failed.
+    tried: Vec<Name>,
 }
 
 /// An outside phone was answered: by a person or by a voicemail? The key tells.
@@ -182,7 +184,14 @@ impl Hunt {
         };
         scene.take_back(leg);
         let until = scene.now.mono;
-        self.attempts.push(Attempt { lease, legs: vec![leg], until, confirming: None, cause: None });
+        self.attempts.push(Attempt {
+            lease,
+            legs: vec![leg],
+            until,
+            confirming: None,
+            cause: None,
+            tried: Vec::new(),
+        });
         Some(self.win(self.attempts.len() - 1, leg, scene))
     }
 
@@ -227,6 +236,11 @@ impl Hunt {
         };
         let Some(attempt) = self.attempts.get_mut(index) else { return };
         attempt.legs.retain(|&other| other != leg);
+        if let Some(next) = another_trunk(attempt.lease.key(), leg, cause, &mut attempt.tried, scene) {
+            // The same attempt at the same seat: its time goes on, and it counts once.
+            attempt.legs.push(next);
+            return;
+        }
         // Who hangs up before the key has declined.
         let hung_up = attempt.confirming.is_some_and(|confirming| confirming.leg == leg);
         let cause = if hung_up { Cause::Declined } else { cause };
@@ -355,14 +369,14 @@ impl Hunt {
             return false;
         }
         // Before the lease: one given back at once would be offered again, for ever.
-        let permits = permits(&key, scene.floor, &scene.visit.shown);
+        let permits = permits(&key, scene.floor, &scene.visit.shown, scene.now.mono);
         if permits.is_empty() || scene.visit.legs.len() >= MOST_LEGS {
             return false;
         }
         let Some(lease) = scene.floor.seats.take(&key, scene.visit.id) else { return false };
         let legs = permits.into_iter().map(|permit| scene.place(seat, permit)).collect();
         self.tried.insert(seat.clone());
-        self.attempts.push(Attempt { lease, legs, until, confirming: None, cause: None });
+        self.attempts.push(Attempt { lease, legs, until, confirming: None, cause: None, tried: Vec::new() });
         scene.tell(Told::Rings { seat: seat.clone() });
         true
     }
@@ -460,7 +474,7 @@ fn may_take(key: &SeatKey, scene: &Scene<'_>, ticket: &Ticket) -> bool {
 }
 
 /// Leave to place a leg to each phone of the seat.
-pub(crate) fn permits(key: &SeatKey, floor: &Floor, shown: &Shown) -> Vec<Permit> {
+pub(crate) fn permits(key: &SeatKey, floor: &mut Floor, shown: &Shown, now: Mono) -> Vec<Permit> {
     let reach = floor.plan.lines.get(&key.line).and_then(|line| line.seats.get(&key.seat)).map(|s| &s.reach);
     let contacts: Vec<Option<u64>> = match reach {
         Some(Reach::Ext(ext)) => floor.seats.contacts(ext).iter().copied().map(Some).collect(),
@@ -469,8 +483,28 @@ pub(crate) fn permits(key: &SeatKey, floor: &Floor, shown: &Shown) -> Vec<Permit
     };
     contacts
         .into_iter()
-        .filter_map(|contact| routing::authorize_leg(floor, &key.line, &key.seat, contact, shown).ok())
+        .filter_map(|contact| {
+            routing::authorize_leg(floor, &key.line, &key.seat, contact, shown, &[], now).ok()
+        })
         .collect()
+}
+
+/// A leg to an outside seat failed before any phone was heard of, and its trunk is to blame: the same over
+/// another trunk, as long as there is one that was not tried for it.
+pub(crate) fn another_trunk(
+    key: &SeatKey,
+    leg: LegId,
+    cause: Cause,
+    tried: &mut Vec<Name>,
+    scene: &mut Scene<'_>,
+) -> Option<LegId> {
+    if !matches!(cause, Cause::TrunkFailed | Cause::NoResponse) || scene.visit.legs.len() >= MOST_LEGS {
+        return None;
+    }
+    tried.push(scene.visit.legs.get(&leg)?.trunk_in_vain()?.clone());
+    let (now, shown) = (scene.now.mono, &scene.visit.shown);
+    let permit = routing::authorize_leg(scene.floor, &key.line, &key.seat, None, shown, tried, now).ok()?;
+    Some(scene.place(&key.seat, permit))
 }
 
 /// The key that the seat has to press, if it is an outside phone with one.

@@ -16,6 +16,6 @@ pub mod switchboard;
 mod tests;
 
 pub use cdr::{CallRecord, Consent, LegRecord};
-pub use plan::{Plan, TrunkPlan};
+pub use plan::{OriginalCaller, Plan, TrunkPlan};
 pub use seam::{Arrival, Input, Output};
 pub use switchboard::Switchboard;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use base::{Cause, Name, PhoneNumber};
+use base::{Cause, Mono, Name, PhoneNumber};
 use ivr::line::{Line, NumberStatus, Reach};
 
 use crate::floor::Floor;
-use crate::plan::Plan;
-use crate::seam::{Arrival, Origin, Presentation, Target};
+use crate::plan::{OriginalCaller, Plan, TrunkPlan};
+use crate::seam::{Arrival, Diverting, Origin, Presentation, Target};
 use crate::seats::SeatKey;
 
 /// Where an arrival leads.
@@ -72,6 +72,7 @@ fn from_trunk(plan: &Plan, arrival: &Arrival, trunk: &Name) -> Result<Route, Ref
         let trunk = Some(trunk.clone());
         return Ok(Route { line, number, dialled: dialled.clone(), trunk, from: None, to: None });
     }
+    // Of numbers that are not ours the one in the Request-URI is what was dialled.
     Err(refusal(Cause::UnknownNumber, first))
 }
 
@@ -156,15 +157,19 @@ pub(crate) struct Shown {
 /// may ring seats of `line`, on phones that registered or on the number of the checked plan, over a
 /// trunk that shows a number verified on it. Nobody else is ever dialled.
 ///
-/// `contact` names the phone of an extension; an outside seat has none.
+/// `contact` names the phone of an extension; an outside seat has none. `tried` are trunks over which this
+/// very attempt has failed.
 pub(crate) fn authorize_leg(
-    floor: &Floor,
+    floor: &mut Floor,
     line: &Name,
     seat: &Name,
     contact: Option<u64>,
     shown: &Shown,
+    tried: &[Name],
+    now: Mono,
 ) -> Result<Permit, Cause> {
-    let line = floor.plan.lines.get(line).ok_or(Cause::Forbidden)?;
+    let plan = Arc::clone(&floor.plan);
+    let line = plan.lines.get(line).ok_or(Cause::Forbidden)?;
     let seat = line.seats.get(seat).ok_or(Cause::Forbidden)?;
     match (&seat.reach, contact) {
         (Reach::Ext(ext), Some(contact)) => {
@@ -174,21 +179,35 @@ pub(crate) fn authorize_leg(
             let target = Target::Contact { ext: ext.clone(), contact };
             Ok(Permit { target, shows: toward_seat(shown) })
         }
-        (Reach::Phone { number, .. }, None) => {
-            if is_our_own(floor, number) {
-                return Err(Cause::Forbidden);
-            }
-            let (trunk, caller_id) = trunk_for(floor, line)?;
-            let target = Target::Outside { trunk, number: number.clone() };
-            Ok(Permit { target, shows: toward_trunk(shown, &caller_id) })
-        }
+        (Reach::Phone { number, .. }, None) => authorize_outside(floor, line, number, shown, tried, now),
         (Reach::Ext(_), None) | (Reach::Phone { .. }, Some(_)) => Err(Cause::Forbidden),
     }
 }
 
+fn authorize_outside(
+    floor: &mut Floor,
+    line: &Line,
+    number: &PhoneNumber,
+    shown: &Shown,
+    tried: &[Name],
+    now: Mono,
+) -> Result<Permit, Cause> {
+    if is_our_own(floor, number) {
+        return Err(Cause::Forbidden);
+    }
+    let name = choose_trunk(floor, line, number, tried, now)?;
+    let plan = Arc::clone(&floor.plan);
+    let trunk = plan.trunks.get(&name).ok_or(Cause::Unreachable)?;
+    let caller_id = trunk.caller_id.as_ref().ok_or(Cause::Forbidden)?;
+    let dialled = format!("{}{}", trunk.dial_prefix, number.written(trunk.format));
+    let target = Target::Outside { trunk: name, number: number.clone(), dialled };
+    Ok(Permit { target, shows: toward_trunk(shown, trunk, caller_id) })
+}
+
 /// Whether an outside seat can be dialled at all; its trunk may be full just now.
 pub(crate) fn is_diallable(floor: &Floor, line: &Line, number: &PhoneNumber) -> bool {
-    !is_our_own(floor, number) && !matches!(trunk_for(floor, line), Err(cause) if cause != Cause::TrunkFull)
+    !is_our_own(floor, number)
+        && floor.plan.trunks.iter().any(|(name, trunk)| reaches(floor, line, number, name, trunk))
 }
 
 /// A seat that is one of our own numbers would ring the line for ever.
@@ -196,19 +215,49 @@ fn is_our_own(floor: &Floor, number: &PhoneNumber) -> bool {
     floor.plan.numbers.contains_key(number)
 }
 
-fn trunk_for(floor: &Floor, line: &Line) -> Result<(Name, PhoneNumber), Cause> {
+/// Whether this trunk may carry this line's call to this number; it may be full just now.
+fn reaches(floor: &Floor, line: &Line, number: &PhoneNumber, name: &Name, trunk: &TrunkPlan) -> bool {
+    let shows = trunk.caller_id.as_ref().is_some_and(|id| may_show(line, id));
+    shows && (trunk.international || !number.is_abroad()) && floor.trunks.reaches_out(name, trunk)
+}
+
+/// The trunk of the next call: the lowest order that has room, and within it by weight.
+fn choose_trunk(
+    floor: &mut Floor,
+    line: &Line,
+    number: &PhoneNumber,
+    tried: &[Name],
+    now: Mono,
+) -> Result<Name, Cause> {
+    let plan = Arc::clone(&floor.plan);
     let mut cause = Cause::Unreachable;
-    for (name, trunk) in &floor.plan.trunks {
-        let Some(caller_id) = trunk.caller_id.as_ref().filter(|id| may_show(line, id)) else { continue };
-        if !floor.trunks.reaches_out(name, trunk) {
+    let mut best: Vec<(&Name, &TrunkPlan)> = Vec::new();
+    for (name, trunk) in &plan.trunks {
+        if tried.contains(name) || !reaches(floor, line, number, name, trunk) {
             continue;
         }
-        if floor.trunks.has_room(name, trunk) {
-            return Ok((name.clone(), caller_id.clone()));
+        if !floor.trunks.has_room(name, trunk) || !floor.trunks.may_begin(name, trunk, now) {
+            cause = Cause::TrunkFull;
+            continue;
         }
-        cause = Cause::TrunkFull;
+        if best.first().is_some_and(|(_, first)| trunk.order < first.order) {
+            best.clear();
+        }
+        if best.first().is_none_or(|(_, first)| trunk.order == first.order) {
+            best.push((name, trunk));
+        }
     }
-    Err(cause)
+    let all: u64 = best.iter().map(|(_, trunk)| u64::from(trunk.weight)).sum();
+    // With one to choose from nothing is drawn: a run with one trunk stays what it was.
+    let mut mark = if best.len() > 1 { floor.draw(all) } else { 0 };
+    for (name, trunk) in &best {
+        let weight = u64::from(trunk.weight);
+        if mark < weight {
+            return Ok((*name).clone());
+        }
+        mark -= weight;
+    }
+    best.first().map(|(name, _)| (*name).clone()).ok_or(cause)
 }
 
 /// A 400 number is shown only where the line says `may_call_out` (line-language.md 5.8, 6).
@@ -228,12 +277,28 @@ fn toward_seat(shown: &Shown) -> Presentation {
         display: shown.display.clone(),
         asserted: shown.caller.clone(),
         called: shown.called.clone(),
+        diverting: None,
     }
 }
 
-/// A carrier gets the number that it verified, and nothing of the caller.
-fn toward_trunk(shown: &Shown, caller_id: &PhoneNumber) -> Presentation {
-    Presentation { user: caller_id.national(), display: None, asserted: None, called: shown.called.clone() }
+/// A carrier gets the number that it verified, and of the caller what its trunk says: the number that a carrier
+/// brought, never one that a seat's phone wrote, and nothing when it is withheld.
+fn toward_trunk(shown: &Shown, trunk: &TrunkPlan, caller_id: &PhoneNumber) -> Presentation {
+    let caller = shown.caller.as_ref().filter(|caller| shown.ext.is_none() && !caller.is_access_number());
+    let diverts = |as_history| Diverting { number: shown.called.written(trunk.format), as_history };
+    let (from, asserted, diverting) = match trunk.original_caller {
+        OriginalCaller::None => (None, None, None),
+        OriginalCaller::Diversion => (caller, None, Some(diverts(false))),
+        OriginalCaller::HistoryInfo => (caller, None, Some(diverts(true))),
+        OriginalCaller::Asserted => (None, caller, None),
+    };
+    Presentation {
+        user: from.unwrap_or(caller_id).written(trunk.format),
+        display: None,
+        asserted: asserted.cloned(),
+        called: shown.called.clone(),
+        diverting,
+    }
 }
 
 /// The user part of a caller who withheld the number (RFC 3323 §4.1.1.3).

@@ -102,6 +102,8 @@ pub struct Arrival {
     pub caller: String,
     /// The caller's display name, if any.
     pub display: Option<String>,
+    /// Who was called before, most recent first (Diversion, History-Info).
+    pub diverted: Vec<String>,
     /// True when the caller withheld the number (Privacy: id, anonymous).
     pub withheld: bool,
     /// Call-ID of the INVITE, for the CDR.
@@ -133,20 +135,35 @@ pub enum Target {
         trunk: Name,
         /// The number.
         number: PhoneNumber,
+        /// The number as this trunk wants it dialled.
+        dialled: String,
     },
 }
 
 /// What a placed leg shows of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presentation {
-    /// From user: the caller's number toward a seat; the trunk's caller_id toward a trunk; `anonymous`.
+    /// From user: the caller's number toward a seat; toward a trunk its caller_id, or the caller's number
+    /// where the trunk takes one beside a diverting party; `anonymous`.
     pub user: String,
     /// Display name.
     pub display: Option<String>,
-    /// P-Asserted-Identity toward seats (the caller's number in normal form), when known.
+    /// P-Asserted-Identity toward seats, and trunks that want it (the caller's number in normal form), when
+    /// known.
     pub asserted: Option<PhoneNumber>,
     /// The 400 number that was called: toward seats, as `P-Called-Party-ID`-like information in `To`'s place.
     pub called: PhoneNumber,
+    /// Toward a trunk that wants it: the number that was called, as the party that sends the call on.
+    pub diverting: Option<Diverting>,
+}
+
+/// Who sends a call on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diverting {
+    /// The 400 number that was called, as the trunk wants numbers written.
+    pub number: String,
+    /// By History-Info, else by Diversion.
+    pub as_history: bool,
 }
 
 /// What plays on a leg.

@@ -146,6 +146,7 @@ impl Switchboard {
             limits: floor.plan.limits,
             number: route.number,
             dialled: route.dialled,
+            diverted: diverted(&arrival),
             shown,
             sip_call_id: arrival.call_id,
             started: now,
@@ -186,6 +187,7 @@ impl Switchboard {
             line,
             number,
             dialled,
+            diverted: diverted(arrival),
             caller,
             internal,
             started: now.wall,
@@ -362,6 +364,10 @@ impl Machine for Switchboard {
     }
 
     fn expire(&mut self, now: Now) {
+        if self.floor.trunks.is_woken(now.mono) {
+            self.floor.trunk_has_room_again = true;
+            self.settle(now);
+        }
         loop {
             self.floor.seats.expire(now.mono);
             self.settle(now);
@@ -383,7 +389,8 @@ impl Machine for Switchboard {
     }
 
     fn deadline(&self) -> Option<Mono> {
-        soonest(self.alarms.first().map(|&(at, _)| at), self.floor.seats.deadline())
+        let shared = soonest(self.floor.seats.deadline(), self.floor.trunks.wakes());
+        soonest(self.alarms.first().map(|&(at, _)| at), shared)
     }
 }
 
@@ -405,10 +412,17 @@ fn shown(arrival: &Arrival, called: PhoneNumber) -> Shown {
     }
 }
 
+/// Those before us that are numbers.
+fn diverted(arrival: &Arrival) -> Vec<PhoneNumber> {
+    arrival.diverted.iter().filter_map(|user| PhoneNumber::normalise(user)).take(MOST_DIVERTED).collect()
+}
+
 fn caller_number(arrival: &Arrival) -> Option<PhoneNumber> {
     if arrival.withheld { None } else { PhoneNumber::normalise(&arrival.caller) }
 }
 
+/// Longer chains of diversion are loops.
+const MOST_DIVERTED: usize = 10;
 /// Calls in memory for each that may be up: those above wait for the last word of a leg, forty seconds
 /// at most, and a flood of short calls must not pile them up.
 const ENDING_PER_LIVE: usize = 4;

@@ -15,6 +15,8 @@ pub struct Metrics {
     pub calls_active: Gauge,
     /// Contacts that are registered.
     pub registrations: Gauge,
+    /// Trunks with which we are registered.
+    pub trunks_registered: Gauge,
     /// SIP transactions that live.
     pub sip_transactions: Gauge,
     /// SIP messages that came.
@@ -119,6 +121,7 @@ impl Metrics {
         [
             ("pbx_calls_active", "Calls that are up.", &self.calls_active),
             ("pbx_registrations", "Contacts that are registered.", &self.registrations),
+            ("pbx_trunks_registered", "Trunks with which we are registered.", &self.trunks_registered),
             ("pbx_sip_transactions", "SIP transactions that live.", &self.sip_transactions),
             ("pbx_sip_banned", "Sources that are banned.", &self.sip_banned),
             ("pbx_queue_waiting", "Callers that wait in queues.", &self.queue_waiting),

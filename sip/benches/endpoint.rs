@@ -11,7 +11,7 @@ use std::time::Duration;
 use base::{Cause, Entropy, LegId, Machine, Mono, Now, Timestamp};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sip::seam::{Command, Directory, Flow, Input, Limits, Output, Transport, Trunk};
+use sip::seam::{Command, Directory, Flow, Input, Limits, NumberUri, Output, Transport, Trunk};
 use sip::{Carriage, Endpoint, Message};
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 0 101\r\n\
@@ -32,8 +32,12 @@ fn endpoint() -> Endpoint {
         trunks: vec![Trunk {
             name: "carrier".into(),
             sources: vec!["192.0.2.2".parse().expect("an address")],
-            target: None,
+            targets: Vec::new(),
             host: "carrier.test".to_owned(),
+            port: None,
+            probe: true,
+            registration: None,
+            uri: NumberUri::Sip,
             credentials: None,
         }],
         ..Directory::default()

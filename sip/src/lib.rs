@@ -14,6 +14,7 @@ mod registrar;
 pub mod seam;
 mod subscription;
 pub mod transaction;
+mod trunk;
 
 pub use digest::Algorithm;
 pub use endpoint::Endpoint;

@@ -12,6 +12,7 @@ pub struct Setup {
     pub(super) at: String,
     pub(super) log: String,
     pub(super) arguments: Vec<String>,
+    pub(super) variables: Vec<(String, String)>,
     short_prompts: bool,
     engine: Vec<(String, String)>,
     line: Vec<(String, String)>,
@@ -24,6 +25,7 @@ impl Default for Setup {
             at: "2026-10-12T10:00".into(),
             log: "info".into(),
             arguments: Vec::new(),
+            variables: Vec::new(),
             short_prompts: true,
             engine: Vec::new(),
             line: Vec::new(),
@@ -64,6 +66,13 @@ impl Setup {
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// An environment variable: secrets of the configuration.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.into(), value.into()));
         self
     }
 

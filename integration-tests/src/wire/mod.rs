@@ -5,6 +5,7 @@ pub mod baresip;
 mod binary;
 mod block;
 mod folder;
+mod kamailio;
 mod sipp;
 pub mod sound;
 
@@ -28,6 +29,7 @@ pub use api::{Answer, Api};
 pub use binary::program;
 pub use block::Block;
 pub use folder::Setup;
+pub use kamailio::{CarrierConfig, Kamailio};
 pub use sipp::{Running, Sipp};
 
 /// A Sibai that runs as a process of its own.
@@ -108,6 +110,7 @@ impl Sibai {
             .args(["--at", &self.setup.at, "--log", "json"])
             .args(&self.setup.arguments)
             .env("RUST_LOG", &self.setup.log)
+            .envs(self.setup.variables.iter().cloned())
             .stdin(Stdio::null());
         Ok(Start(command))
     }

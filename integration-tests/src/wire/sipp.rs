@@ -67,6 +67,13 @@ impl Sipp {
         self
     }
 
+    /// To this address instead of Sibai's.
+    #[must_use]
+    pub fn to(mut self, remote: SocketAddr) -> Self {
+        self.sibai = remote;
+        self
+    }
+
     /// `[service]` in the scenario: whom to call, or who is called.
     #[must_use]
     pub fn service(self, service: &str) -> Self {

@@ -320,6 +320,7 @@ impl PbxSide {
             | Output::Guessed { .. }
             | Output::Known { .. }
             | Output::TrunkUp { .. }
+            | Output::TrunkRegistered { .. }
             | Output::Registered { .. } => {}
         }
     }
@@ -405,7 +406,11 @@ fn directory(setting: &Setting) -> Directory {
     let trunks = setting.plan.trunks.keys().map(|name| Trunk {
         name: name.clone(),
         sources: vec![base::PeerMatch::Address(address(CARRIER))],
-        target: Some(flow(address(CARRIER))),
+        targets: vec![flow(address(CARRIER))],
+        port: None,
+        probe: true,
+        registration: None,
+        uri: sip::seam::NumberUri::Sip,
         host: address(CARRIER).ip().to_string(),
         credentials: None,
     });

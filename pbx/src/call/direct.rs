@@ -6,7 +6,7 @@ use base::{Cause, LegId, Mono};
 
 use crate::call::Event;
 use crate::call::visit::Scene;
-use crate::hunt::{more_telling, permits};
+use crate::hunt::{another_trunk, more_telling, permits};
 use crate::seam::{Output, Told};
 use crate::seats::{Lease, SeatKey};
 
@@ -20,6 +20,8 @@ pub(crate) struct Direct {
     /// Whose early media the caller hears.
     early: Option<LegId>,
     cause: Option<Cause>,
+    /// Trunks over which it failed.
+    tried: Vec<base::Name>,
 }
 
 /// What comes after a step of it.
@@ -38,7 +40,7 @@ pub(crate) enum Next {
 
 impl Direct {
     pub(crate) fn begin(to: &SeatKey, scene: &mut Scene<'_>) -> Next {
-        let permits = permits(to, scene.floor, &scene.visit.shown);
+        let permits = permits(to, scene.floor, &scene.visit.shown, scene.now.mono);
         if permits.is_empty() {
             return Next::Failed(None, Cause::Unreachable);
         }
@@ -52,7 +54,15 @@ impl Direct {
         let legs: Vec<LegId> = permits.into_iter().map(|permit| scene.place(&to.seat, permit)).collect();
         scene.tell(Told::Rings { seat: to.seat.clone() });
         let since = scene.now.mono;
-        Next::Stays(Self { lease, legs, until: since + RINGS_FOR, since, early: None, cause: None })
+        Next::Stays(Self {
+            lease,
+            legs,
+            until: since + RINGS_FOR,
+            since,
+            early: None,
+            cause: None,
+            tried: Vec::new(),
+        })
     }
 
     pub(crate) fn step(mut self, event: &Event, scene: &mut Scene<'_>) -> Next {
@@ -100,6 +110,10 @@ impl Direct {
 
     fn ended(mut self, leg: LegId, cause: Cause, scene: &mut Scene<'_>) -> Next {
         self.legs.retain(|&other| other != leg);
+        if let Some(next) = another_trunk(self.lease.key(), leg, cause, &mut self.tried, scene) {
+            self.legs.push(next);
+            return Next::Stays(self);
+        }
         if self.early == Some(leg) {
             self.part(true, scene);
             self.early = None;

@@ -22,6 +22,7 @@ pub(crate) struct Visit {
     pub(crate) limits: Limits,
     pub(crate) number: PhoneNumber,
     pub(crate) dialled: String,
+    pub(crate) diverted: Vec<PhoneNumber>,
     pub(crate) shown: Shown,
     pub(crate) sip_call_id: String,
     pub(crate) started: Now,
@@ -95,6 +96,11 @@ impl Leg {
         self.over.is_some()
     }
 
+    /// The trunk over which it was placed, if nothing was heard of a phone: another may be tried.
+    pub(crate) fn trunk_in_vain(&self) -> Option<&Name> {
+        self.trunk.as_ref().filter(|_| self.rang.is_none() && self.answered.is_none())
+    }
+
     pub(crate) fn is_given_up(&self) -> bool {
         self.giving_up.is_some()
     }
@@ -150,6 +156,7 @@ impl Visit {
             line: Some(self.line.id.clone()),
             number: Some(self.number.clone()),
             dialled: self.dialled.clone(),
+            diverted: self.diverted.clone(),
             caller: self.shown.caller.clone(),
             internal: self.shown.ext.is_some(),
             started: self.started.wall,
@@ -196,7 +203,7 @@ impl Scene<'_> {
     /// Places a leg to a seat.
     pub(crate) fn place(&mut self, seat: &Name, permit: Permit) -> LegId {
         let trunk = permit.trunk().cloned();
-        let leg = self.floor.place(self.visit.id, self.visit.caller, permit);
+        let leg = self.floor.place(self.now.mono, self.visit.id, self.visit.caller, permit);
         self.visit.legs.insert(leg, Leg::new(self.now.mono, Some(seat.clone()), trunk));
         leg
     }

@@ -216,7 +216,7 @@ impl Waiting {
     pub(crate) fn is_forgotten(&self, floor: &crate::floor::Floor, shown: &crate::routing::Shown) -> bool {
         let could = |key: &SeatKey| {
             floor.seats.is_idle(key)
-                && !crate::hunt::permits(key, floor, shown).is_empty()
+                && !crate::hunt::permits(key, &mut floor.clone(), shown, Mono::ZERO).is_empty()
                 && !floor.queues.is_promised_to_older(&self.ticket, key)
         };
         self.hunt.is_asleep() && self.ticket.seats().iter().any(could)

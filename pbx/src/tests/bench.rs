@@ -197,6 +197,7 @@ pub(super) fn arrival(origin: Origin, called: &[&str], from: &str) -> Arrival {
         called: called.iter().map(|&called| called.to_owned()).collect(),
         caller: from.to_owned(),
         display: None,
+        diverted: Vec::new(),
         withheld: from.is_empty(),
         call_id: "abc@carrier".to_owned(),
     }
@@ -229,7 +230,8 @@ pub(super) fn plan() -> Plan {
         Reach::Ext(ext) => Some((ext.clone(), (name.clone(), seat.clone()))),
         Reach::Phone { .. } => None,
     });
-    let trunk = TrunkPlan { caller_id: Some(number("057155550100")), max_calls: 30, dials_out: true };
+    let trunk =
+        TrunkPlan { caller_id: Some(number("057155550100")), dials_out: true, ..TrunkPlan::default() };
     Plan {
         numbers: numbers.into(),
         extensions: extensions.collect(),

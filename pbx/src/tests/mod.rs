@@ -7,3 +7,4 @@ mod nonsense;
 mod queueing;
 mod simulation;
 mod talking;
+mod trunks;

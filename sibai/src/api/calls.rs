@@ -75,6 +75,8 @@ pub(crate) struct CallRecordView {
     number: Option<String>,
     /// As dialled or delivered.
     dialled: String,
+    /// Who was called before the call came to us, most recent first: masked as the caller.
+    diverted: Vec<String>,
     /// Who called: masked unless the token has `reveal_numbers`; null when withheld.
     #[schema(example = "138****8000")]
     caller: Option<String>,
@@ -380,6 +382,7 @@ fn imported(body: &NewCallRecord, access: &Access, now: Timestamp) -> Result<Cal
         line: line_of(body, access)?,
         number: None,
         dialled: String::new(),
+        diverted: Vec::new(),
         caller: Some(caller),
         internal: false,
         started,
@@ -431,6 +434,7 @@ fn view(row: &CallRow, access: &Access) -> CallRecordView {
         line: row.line.as_ref().map(ToString::to_string),
         number: row.number.as_ref().map(|number| number.as_str().to_owned()),
         dialled: row.dialled.clone(),
+        diverted: row.diverted.iter().filter_map(|number| shown(Some(number), access)).collect(),
         caller: shown(row.caller.as_ref(), access),
         internal: row.internal,
         started_at: row.started.to_string(),

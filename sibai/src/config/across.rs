@@ -12,7 +12,7 @@ use pbx::Plan;
 use pbx::plan::TrunkPlan;
 
 use super::ReadLine;
-use super::engine::Engine;
+use super::engine::{Engine, Trunk};
 
 /// Checks what no single file can know. The plan is whole only if there was no fault anywhere.
 pub(super) fn check(
@@ -61,13 +61,18 @@ fn owned_twice(lines: &[ReadLine], faults: &mut Vec<Fault>) {
 
 /// 5.8, rule 6: an outside seat is rung over a trunk, under a number that is verified there.
 fn outside_seats(engine: &Engine, lines: &[ReadLine], faults: &mut Vec<Fault>) {
-    if engine.trunks.iter().any(|trunk| trunk.host.is_some() && trunk.caller_id.is_some()) {
-        return;
-    }
+    let reaches = |trunk: &&Trunk| trunk.host.is_some() && trunk.caller_id.is_some();
+    let trunks: Vec<&Trunk> = engine.trunks.iter().filter(reaches).collect();
     for line in lines {
         let mut noted = Faults::new(&line.files);
         for seat in line.checked.tree.entries_of("seats") {
-            if let Some(node) = seat.value.child("phone") {
+            let Some(node) = seat.value.child("phone") else { continue };
+            let is_abroad = node.text().and_then(phone).is_some_and(|number| number.is_abroad());
+            if is_abroad && !trunks.is_empty() && !trunks.iter().any(|trunk| trunk.outgoing.international) {
+                let message = format!("{} is a number abroad, and no trunk may dial abroad", seat.key);
+                noted.add(node.at, "E180", message, "write international: true at a trunk that may");
+            }
+            if trunks.is_empty() {
                 let message =
                     format!("{} is an outside phone, and no trunk has a host and a caller_id", seat.key);
                 noted.add(node.at, "E180", message, "give a trunk in engine.yaml a host and a caller_id");
@@ -120,6 +125,7 @@ fn plan(engine: &Engine, lines: &[ReadLine]) -> Plan {
             caller_id: trunk.caller_id.clone(),
             max_calls: trunk.max_calls,
             dials_out: trunk.host.is_some(),
+            ..trunk.outgoing.clone()
         };
         (trunk.name.clone(), plan)
     });

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use base::g711::Law;
-use base::{Cidr, Name, PeerMatch, PhoneNumber};
+use base::{Cidr, Name, NumberFormat, PeerMatch, PhoneNumber};
 use ivr::shape::{self, Declared, Kind, View, phone};
 use ivr::yaml::{Node, Spot, Value, parse};
 use ivr::{Faults, SourceFile};
-use pbx::plan::Limits;
+use pbx::plan::{Limits, OriginalCaller, TrunkPlan};
 use sip::Algorithm;
-use sip::seam::Transport;
+use sip::seam::{NumberUri, Registration, Transport};
 
 use super::table;
 
@@ -87,6 +87,14 @@ pub struct Trunk {
     pub caller_id: Option<PhoneNumber>,
     /// Calls at once, both ways.
     pub max_calls: u32,
+    /// We register with the host.
+    pub registration: Option<Registration>,
+    /// Whether it is asked by OPTIONS if it is there.
+    pub probe: bool,
+    /// How the called number stands in its Request-URIs.
+    pub uri: NumberUri,
+    /// Order, weight, rate, numbers: what the brain decides with, but for what stands above.
+    pub outgoing: TrunkPlan,
 }
 
 /// Where call records are kept.
@@ -248,7 +256,25 @@ impl Reader<'_, '_> {
                 self.faults.add(node.at, "E181", format!("two trunks are called {name}"), "one name each");
             }
         }
-        items.iter().filter_map(|item| self.trunk(item)).collect()
+        let trunks: Vec<Trunk> = items.iter().filter_map(|item| self.trunk(item)).collect();
+        self.registered_twice(items, &trunks);
+        trunks
+    }
+
+    /// A second registration of one address of record would take the first one's calls away.
+    fn registered_twice(&mut self, items: &[Node], trunks: &[Trunk]) {
+        let mut seen = BTreeSet::new();
+        for trunk in trunks {
+            let Some(own) = &trunk.registration else { continue };
+            if !seen.insert((trunk.host.clone(), own.user.clone())) {
+                let is_it =
+                    |item: &&Node| item.child("name").and_then(Node::text) == Some(trunk.name.as_str());
+                let at =
+                    items.iter().find(is_it).map_or(START, |item| item.child("register").unwrap_or(item).at);
+                let message = format!("{} registers the address of another trunk", trunk.name);
+                self.faults.add(at, "E181", message, "one trunk for each account");
+            }
+        }
     }
 
     fn trunk(&mut self, node: &Node) -> Option<Trunk> {
@@ -273,6 +299,8 @@ impl Reader<'_, '_> {
                     self.faults.add(node.at, "E013", "a trunk lacks `host` or `allow_from`", "who is it?");
                 }
                 Some(Some(own)) => allow_from.push(own),
+                // Its addresses are looked up, and the registration says that calls will come from there.
+                Some(None) if view.truth("register") == Some(true) => {}
                 Some(None) => {
                     let message = "calls from this trunk cannot be recognised by a host name";
                     self.faults.add(at, "W184", message, "list the carrier's addresses in allow_from");
@@ -297,7 +325,95 @@ impl Reader<'_, '_> {
             allow_from,
             caller_id: view.text("caller_id").and_then(phone),
             max_calls: view.count("max_calls")?,
+            registration: self.registration(node, view),
+            probe: view.truth("probe")?,
+            uri: match view.text("uri")? {
+                "tel" => NumberUri::Tel,
+                "phone" => NumberUri::Phone,
+                _ => NumberUri::Sip,
+            },
+            outgoing: self.outgoing(view)?,
         })
+    }
+
+    /// What the brain knows of the trunk; `across` adds what does not stand in these keys.
+    fn outgoing(&mut self, view: View<'_>) -> Option<TrunkPlan> {
+        let dial_prefix = view.text("dial_prefix")?.to_owned();
+        if dial_prefix.len() > LONGEST_PREFIX
+            || !dial_prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'*' | b'#' | b'+'))
+        {
+            let at = view.node("dial_prefix").map_or(START, |node| node.at);
+            let message = format!("{dial_prefix:?} cannot be dialled");
+            self.faults.add(at, "E182", message, "write up to 8 digits, in quotes: dial_prefix: \"9\"");
+        }
+        Some(TrunkPlan {
+            order: view.count("order")?,
+            weight: view.count("weight")?,
+            calls_per_second: view.count("calls_per_second"),
+            international: view.truth("international")?,
+            format: match view.text("number_format")? {
+                "e164" => NumberFormat::E164,
+                "e164_plus" => NumberFormat::E164Plus,
+                _ => NumberFormat::National,
+            },
+            dial_prefix,
+            original_caller: match view.text("original_caller")? {
+                "diversion" => OriginalCaller::Diversion,
+                "history_info" => OriginalCaller::HistoryInfo,
+                "asserted" => OriginalCaller::Asserted,
+                _ => OriginalCaller::None,
+            },
+            ..TrunkPlan::default()
+        })
+    }
+
+    fn registration(&mut self, node: &Node, view: View<'_>) -> Option<Registration> {
+        let wanted = view.truth("register")?;
+        for key in ["register_as", "expires"] {
+            if let Some(key_node) = view.node(key)
+                && !wanted
+            {
+                self.faults.add(
+                    key_node.at,
+                    "E180",
+                    format!("`{key}` says nothing without `register: true`"),
+                    "add register: true, or remove it",
+                );
+            }
+        }
+        if !wanted {
+            return None;
+        }
+        let at = view.node("register").map_or(node.at, |register| register.at);
+        for key in ["host", "user", "password"] {
+            if view.node(key).is_none() {
+                self.faults.add(
+                    at,
+                    "E013",
+                    format!("a trunk that registers lacks `{key}`"),
+                    format!("write `{key}`"),
+                );
+            }
+        }
+        let own = view.text("register_as").map(str::to_owned);
+        if let Some(own) =
+            own.as_deref().filter(|own| sip::Uri::sip(Some(own), "h", None).is_err() || own.is_empty())
+        {
+            let at = view.node("register_as").map_or(at, |node| node.at);
+            self.faults.add(
+                at,
+                "E182",
+                format!("{own:?} is no user of an address"),
+                "write what stands before the @",
+            );
+        }
+        let user = own.or_else(|| self.quiet_secret(view, "user"))?;
+        Some(Registration { user, expires: view.duration("expires")? })
+    }
+
+    /// As `secret`; that it is not set was said before.
+    fn quiet_secret(&self, view: View<'_>, key: &str) -> Option<String> {
+        (self.variable)(view.text(key)?.strip_prefix("env:")?)
     }
 
     fn secret(&mut self, view: View<'_>, key: &str) -> Option<String> {
@@ -416,6 +532,9 @@ impl std::fmt::Debug for Database {
         f.debug_struct("Database").field("scheme", &self.url.split("://").next()).finish_non_exhaustive()
     }
 }
+
+/// No carrier asks for a longer one.
+const LONGEST_PREFIX: usize = 8;
 
 /// Where a fault of a default is shown.
 const START: Spot = Spot { file: 0, line: 1, column: 1 };

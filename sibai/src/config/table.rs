@@ -143,8 +143,75 @@ pub(super) static TRUNK: Struct = map(
             "A number verified on this trunk; shown to outside seats.",
         ),
         field("max_calls", Kind::Count(1, 10_000), Need::Default("30"), "Calls over it at once, both ways."),
+        field(
+            "calls_per_second",
+            Kind::Count(1, 1_000),
+            Need::Optional,
+            "Calls that go out over it within any second.",
+        ),
+        field(
+            "order",
+            Kind::Count(1, 100),
+            Need::Default("1"),
+            "Trunks with a lower order are tried first; every line may use every trunk.",
+        ),
+        field(
+            "weight",
+            Kind::Count(1, 1_000),
+            Need::Default("1"),
+            "Its share of the calls among trunks of one order.",
+        ),
+        field(
+            "register",
+            Kind::Bool,
+            Need::Default("false"),
+            "Register with the host; calls from its addresses are then this trunk's.",
+        ),
+        field(
+            "register_as",
+            Kind::Text,
+            Need::Optional,
+            "The user of the address of record, where it is not `user`.",
+        ),
+        field(
+            "expires",
+            Kind::Duration(60, 86_400),
+            Need::Default("1h"),
+            "How long a registration is asked for; the carrier may grant less.",
+        ),
+        field(
+            "probe",
+            Kind::Bool,
+            Need::Default("true"),
+            "Ask by OPTIONS every 3 s if it is there; else only its calls tell.",
+        ),
+        field(
+            "number_format",
+            Kind::OneOf(&Words { words: &["national", "e164", "e164_plus"], later: &[] }),
+            Need::Default("national"),
+            "How it wants numbers: 13912345678, 8613912345678 or +8613912345678.",
+        ),
+        field("dial_prefix", Kind::Text, Need::Default("\"\""), "Digits dialled before each number."),
+        field(
+            "uri",
+            Kind::OneOf(&Words { words: &["sip", "phone", "tel"], later: &[] }),
+            Need::Default("sip"),
+            "How the number stands: sip:N@HOST, sip:N@HOST;user=phone or tel:N.",
+        ),
+        field(
+            "international",
+            Kind::Bool,
+            Need::Default("false"),
+            "Outside seats with numbers outside mainland China may be dialled over it.",
+        ),
+        field(
+            "original_caller",
+            Kind::OneOf(&Words { words: &["none", "diversion", "history_info", "asserted"], later: &[] }),
+            Need::Default("none"),
+            "What it is told of the caller when an outside seat is rung.",
+        ),
     ],
-    &["register"],
+    &[],
 );
 
 /// Database.

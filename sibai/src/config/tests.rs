@@ -1,5 +1,7 @@
 //! Stories of folders: the shipped one, the empty one, and what goes wrong between files.
 
+mod trunks;
+
 use std::fs;
 use std::path::Path;
 

@@ -136,6 +136,7 @@ impl Control {
         self.metrics.sip_transactions.set(self.node.sip().transactions() as i64);
         self.metrics.registrations.set(self.node.sip().bindings() as i64);
         self.metrics.sip_banned.set(self.node.sip().bans() as i64);
+        self.metrics.trunks_registered.set(self.node.sip().enrolled() as i64);
         self.metrics.queue_waiting.set(self.node.brain().waiting() as i64);
     }
 
@@ -207,6 +208,9 @@ impl Control {
                 }
                 Output::Known { .. } => {}
                 Output::TrunkUp { trunk, up } => tracing::warn!(%trunk, up, "trunk"),
+                Output::TrunkRegistered { trunk, up, why } => {
+                    tracing::warn!(%trunk, up, why, "registration with a trunk");
+                }
                 Output::Registered { user, contacts } => {
                     tracing::info!(%user, contacts, "registered");
                     (self.news)(News::Registered { user, contacts });

@@ -5,7 +5,7 @@ use base::{Cause, LegId, Now};
 use media::sdp::Negotiation;
 use media::{Direction, Stream};
 use pbx::seam::{Presentation, Target};
-use sip::seam::{Command, Destination, Outgoing, Route};
+use sip::seam::{Command, Destination, Diverting, DivertingForm, Outgoing, Route};
 
 use super::{Node, Output};
 
@@ -160,11 +160,20 @@ impl Node {
         let to = destination(target);
         let invite = Outgoing {
             withheld: shows.user == ANONYMOUS,
-            to,
             from_user: shows.user.clone(),
             display: shows.display.clone(),
             asserted: shows.asserted.as_ref().map(|number| number.as_str().to_owned()),
-            called: Some(shows.called.as_str().to_owned()),
+            // What was called is the seat's to know; a carrier is told by Diversion or History-Info, if at all.
+            called: matches!(to, Destination::Contact { .. }).then(|| shows.called.as_str().to_owned()),
+            diverting: shows.diverting.as_ref().map(|diverting| Diverting {
+                number: diverting.number.clone(),
+                form: if diverting.as_history {
+                    DivertingForm::HistoryInfo
+                } else {
+                    DivertingForm::Diversion
+                },
+            }),
+            to,
             sdp: negotiation.offer(),
         };
         self.command(now, Command::Place { leg, invite: Box::new(invite) });
@@ -223,8 +232,8 @@ impl Node {
 pub(super) fn destination(target: &Target) -> Destination {
     match target {
         Target::Contact { ext, contact } => Destination::Contact { user: ext.clone(), contact: *contact },
-        Target::Outside { trunk, number } => {
-            Destination::Trunk { trunk: trunk.clone(), number: number.national() }
+        Target::Outside { trunk, dialled, .. } => {
+            Destination::Trunk { trunk: trunk.clone(), number: dialled.clone() }
         }
     }
 }

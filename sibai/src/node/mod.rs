@@ -157,6 +157,15 @@ pub enum Output {
         /// Up or down.
         up: bool,
     },
+    /// Our registration with a trunk began or ceased to hold.
+    TrunkRegistered {
+        /// Its name.
+        trunk: base::Name,
+        /// Registered or not.
+        up: bool,
+        /// One word why.
+        why: &'static str,
+    },
     /// A user's number of contacts changed.
     Registered {
         /// The user.

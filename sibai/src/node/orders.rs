@@ -52,7 +52,12 @@ impl Node {
     /// A placed leg needs a way and ports before its INVITE can go out.
     fn place(&mut self, now: Now, leg: LegId, caller: LegId, target: Target, shows: Presentation) {
         let Some(route) = self.sip.route(&destination(&target)) else {
-            self.think(now, Some(leg), pbx::Input::Ended { leg, cause: Cause::Unreachable });
+            // A trunk all of whose addresses are silent fails at once: another may be tried.
+            let cause = match target {
+                Target::Outside { .. } => Cause::TrunkFailed,
+                Target::Contact { .. } => Cause::Unreachable,
+            };
+            self.think(now, Some(leg), pbx::Input::Ended { leg, cause });
             return;
         };
         let worker = self.channels.get(&caller).map_or_else(|| self.worker_of(caller), |c| c.worker);

@@ -51,6 +51,9 @@ impl Node {
             Event::Known { transport, source, known } => {
                 self.out.push_back(Output::Known { transport, source, known });
             }
+            Event::TrunkRegistered { trunk, up, why } => {
+                self.out.push_back(Output::TrunkRegistered { trunk, up, why });
+            }
             Event::Refused { source, method, status, why } => {
                 self.out.push_back(Output::Refused { source, method, status, why });
             }
@@ -180,7 +183,13 @@ fn arrival(incoming: Incoming) -> (Arrival, Option<String>) {
     };
     let arrival = Arrival {
         origin,
-        called: vec![incoming.request_user, incoming.to_user],
+        // Who was called before stands last: only where neither Request-URI nor To is ours does it count
+        // (line-language.md 5.8, 5).
+        called: [incoming.request_user, incoming.to_user]
+            .into_iter()
+            .chain(incoming.diverted.iter().cloned())
+            .collect(),
+        diverted: incoming.diverted,
         caller,
         display: incoming.display,
         withheld: incoming.withheld,

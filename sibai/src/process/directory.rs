@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use base::Name;
+use base::{Name, PeerMatch};
 use sip::seam::{Directory, Flow, Listener, Transport, Trunk, User};
 
 use crate::config::Engine;
@@ -18,11 +18,20 @@ pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<
         if trunk.host.is_some() && target.is_none() {
             tracing::error!(trunk = %trunk.name, "its host has no address that a listener can reach");
         }
+        let mut sources = trunk.allow_from.clone();
+        // Who lets us register sends calls from there.
+        if trunk.registration.is_some() {
+            sources.extend(target.iter().map(|way| PeerMatch::Address(way.remote)));
+        }
         Trunk {
             name: trunk.name.clone(),
-            sources: trunk.allow_from.clone(),
-            target,
+            sources,
+            targets: target.into_iter().collect(),
             host: trunk.host.as_deref().map_or_else(String::new, without_port),
+            port: trunk.host.as_deref().and_then(port),
+            probe: trunk.probe,
+            registration: trunk.registration.clone(),
+            uri: trunk.uri,
             credentials: trunk.user.clone().zip(trunk.password.clone()),
         }
     });
@@ -61,6 +70,12 @@ fn without_port(host: &str) -> String {
         (Err(_), Some((name, _))) if has_port(host) => name.to_owned(),
         _ => host.to_owned(),
     }
+}
+
+/// The port as written, unless it is the usual one.
+fn port(host: &str) -> Option<u16> {
+    let (_, port) = host.rsplit_once(':').filter(|_| has_port(host))?;
+    port.parse().ok().filter(|&port| port != SIP_PORT)
 }
 
 fn has_port(host: &str) -> bool {

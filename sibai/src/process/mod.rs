@@ -168,6 +168,11 @@ impl Process {
             self.control.send(control::Input::Node(node::Input::EndAll(Cause::EngineStopped)));
             self.idle_within(LAST_WORDS);
         }
+        // The carriers hear that we leave; one that does not answer is not waited for long.
+        let end = Instant::now() + LAST_WORDS;
+        while self.metrics.trunks_registered.now() > 0 && Instant::now() < end {
+            std::thread::sleep(LOOK);
+        }
         self.stop()
     }
 

@@ -281,6 +281,7 @@ fn over(n: u128, recording: Option<u128>) -> CallRow {
         line: Some("huaning".into()),
         number: PhoneNumber::normalise("4005550100"),
         dialled: "4005550100".into(),
+        diverted: Vec::new(),
         caller: PhoneNumber::normalise("13800138000"),
         internal: false,
         started: now(),

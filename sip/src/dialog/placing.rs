@@ -23,6 +23,7 @@ use crate::message::name::Header;
 use crate::message::reply::MAX_FORWARDS;
 use crate::seam::{Event, Flow, Outgoing};
 use crate::transaction::{Key, PATIENCE, client};
+use crate::trunk::address;
 
 /// The stage before the final response to our INVITE.
 #[derive(Clone, Debug)]
@@ -36,6 +37,19 @@ pub(crate) struct Placing {
     /// The forks that were heard.
     pub(super) earlies: Vec<Early>,
     ends: Mono,
+    way: Way,
+}
+
+/// How the INVITE goes to a trunk, and where it goes when nobody answers there (RFC 3263 section 4.3).
+#[derive(Clone, Debug)]
+struct Way {
+    request: Message,
+    flow: Flow,
+    others: Vec<Flow>,
+    /// When silence has lasted too long here, and when on all ways together; a phone has the time of timer B.
+    silence: Option<(Mono, Mono)>,
+    /// It was answered, if only provisionally: a phone may ring, and a second must not.
+    heard: bool,
 }
 
 /// Refusals that are answered by another INVITE, each once.
@@ -61,6 +75,8 @@ enum Cancel {
 pub(crate) struct Target {
     /// The way.
     pub(crate) flow: Flow,
+    /// The other ways, in the order in which they are tried.
+    pub(crate) others: Vec<Flow>,
     /// Request-URI.
     pub(crate) uri: Uri,
     /// To.
@@ -73,9 +89,12 @@ pub(crate) struct Target {
 
 impl Placing {
     /// Sends the INVITE.
-    pub(crate) fn begin(step: &mut Step, request: Message, sdp: String) -> Option<Stage> {
-        let invite = step.wire.request(step.now, step.flow, request, Owner::Invite(step.id))?;
+    pub(crate) fn begin(step: &mut Step, request: Message, sdp: String, others: Vec<Flow>) -> Option<Stage> {
+        let invite = step.wire.request(step.now, step.flow, request.clone(), Owner::Invite(step.id))?;
         let ends = step.now + LONGEST_RING;
+        let is_trunk = step.party.trunk().is_some();
+        let silence = is_trunk.then(|| patience(step.now, step.now + SILENCE, &others));
+        let way = Way { request, flow: step.flow, others, silence, heard: false };
         Some(Stage::Placing(Box::new(Self {
             invite,
             sdp,
@@ -84,11 +103,14 @@ impl Placing {
             renewed: Renewed::default(),
             earlies: Vec::new(),
             ends,
+            way,
         })))
     }
 
     pub(crate) fn deadline(&self) -> Mono {
-        self.offer_ends().map_or(self.ends, |ends| ends.min(self.ends))
+        let silence = self.way.silence.map(|(silence, _)| silence);
+        let first = base::time::soonest(self.offer_ends(), silence);
+        first.map_or(self.ends, |first| first.min(self.ends))
     }
 
     /// A response to the INVITE.
@@ -102,6 +124,7 @@ impl Placing {
         if self.invite != *key {
             return Some(Stage::Placing(self));
         }
+        self.somebody_is_there(step);
         match response.status().unwrap_or(500) {
             101..200 if !self.heard(step, request, response) => Some(Stage::Placing(self)),
             ..200 => Some(self.provisional(step, response)),
@@ -165,10 +188,20 @@ impl Placing {
             && let Some(again) = self.renew(step, status, request, response)
         {
             self.let_go(step);
+            self.way.request = again.clone();
+            // The way of the next one is heard anew.
+            self.way.heard = false;
+            self.way.silence =
+                step.party.trunk().map(|_| patience(step.now, step.now + SILENCE, &self.way.others));
             self.invite = step.wire.request(step.now, step.flow, again, Owner::Invite(step.id))?;
             return Some(Stage::Placing(self));
         }
         self.let_go(step);
+        // 503 sends us to the next address of the same trunk (RFC 3263 section 4.3).
+        if status == 503 && self.cancel == Cancel::No && !self.way.others.is_empty() {
+            let all = step.now + SILENCE;
+            return self.go_elsewhere(step, all);
+        }
         let why = match self.cancel {
             Cancel::Wanted(why) | Cancel::Sent(why) => why,
             Cancel::No => cause::of_failure(response, step.party.trunk().is_some()),
@@ -206,10 +239,27 @@ impl Placing {
         }
     }
 
-    /// Nobody answered the INVITE at all (timer B), or its way is broken.
-    pub(crate) fn timed_out(mut self: Box<Self>, step: &mut Step, key: &Key) -> Option<Stage> {
-        if self.invite != *key {
-            return Some(Stage::Placing(self));
+    /// Somebody is there: the clock of silence stops.
+    fn somebody_is_there(&mut self, step: &mut Step) {
+        self.way.heard = true;
+        self.way.silence = None;
+        if let Some(trunk) = step.party.trunk() {
+            step.wire.hear(trunk, self.way.flow, true);
+        }
+    }
+
+    /// Nobody was heard for too long. What is answered late is dismissed: the call goes another way.
+    fn fell_silent(self: Box<Self>, step: &mut Step, all: Mono) -> Option<Stage> {
+        step.wire.disown(&self.invite);
+        self.unheard(step, all)
+    }
+
+    fn unheard(mut self: Box<Self>, step: &mut Step, all: Mono) -> Option<Stage> {
+        if let Some(trunk) = step.party.trunk() {
+            step.wire.hear(trunk, self.way.flow, false);
+        }
+        if self.cancel == Cancel::No && !self.way.heard && !self.way.others.is_empty() && all > step.now {
+            return self.go_elsewhere(step, all);
         }
         self.let_go(step);
         let why = match self.cancel {
@@ -218,6 +268,36 @@ impl Placing {
         };
         step.ended(why, None);
         None
+    }
+
+    /// The same INVITE on the next way: a new branch, and our address as that way knows it.
+    fn go_elsewhere(mut self: Box<Self>, step: &mut Step, all: Mono) -> Option<Stage> {
+        let flow = self.way.others.remove(0);
+        let via = step.wire.via(&flow);
+        let request = Draft::of(&self.way.request)
+            .without(Header::Via)
+            .header_first(Header::Via, via)
+            .replace(Header::Contact, step.wire.contact(&flow))
+            .finish();
+        let Some(invite) = step.wire.request(step.now, flow, request.clone(), Owner::Invite(step.id)) else {
+            step.ended(Cause::Internal, None);
+            return None;
+        };
+        let silence = Some(patience(step.now, all, &self.way.others));
+        let others = std::mem::take(&mut self.way.others);
+        self.way = Way { request, flow, others, silence, heard: false };
+        self.invite = invite;
+        Some(Stage::Placing(self))
+    }
+
+    /// Nobody answered the INVITE at all (timer B), or its way is broken.
+    pub(crate) fn timed_out(self: Box<Self>, step: &mut Step, key: &Key) -> Option<Stage> {
+        if self.invite != *key {
+            return Some(Stage::Placing(self));
+        }
+        // It was told at once that nobody is there: the other ways have all their time.
+        let all = step.now + SILENCE;
+        self.unheard(step, all)
     }
 
     /// The control no longer wants it.
@@ -256,7 +336,10 @@ impl Placing {
             self.let_go(step);
         }
         match self.cancel {
-            _ if self.ends > step.now => Some(Stage::Placing(self)),
+            _ if self.ends > step.now => match self.way.silence {
+                Some((silence, all)) if silence <= step.now => self.fell_silent(step, all),
+                _ => Some(Stage::Placing(self)),
+            },
             Cancel::No if step.wire.client(&self.invite).is_some() => {
                 Some(self.send_cancel(step, Cause::NoAnswer))
             }
@@ -271,6 +354,11 @@ impl Placing {
             }
         }
     }
+}
+
+/// Until when silence is borne on this way, and on all: where others are left each of them must have its time.
+fn patience(now: Mono, all: Mono, others: &[Flow]) -> (Mono, Mono) {
+    if others.is_empty() { (all, all) } else { ((now + SILENCE_HERE).min(all), all) }
 }
 
 /// ACKs a 2xx and makes its dialog.
@@ -332,8 +420,17 @@ pub(crate) fn write_invite(
         let uri = Uri::sip(Some(called), &wire.directory.realm, None)?;
         draft = draft.header_named("P-Called-Party-ID", Address::new(uri));
     }
+    if let Some(diverting) = &outgoing.diverting
+        && let Some((name, value)) = address::diverting(diverting, &target.from_host, &target.to)
+    {
+        draft = draft.header_named(name, value);
+    }
     Ok(draft.body(super::arriving::SDP, outgoing.sdp.clone().into_bytes()).finish())
 }
 
+/// Silence of a trunk, all its addresses together: the next trunk is tried within four seconds (reliability F9).
+const SILENCE: Duration = Duration::from_millis(3_500);
+/// Silence of one address when the trunk has another: three datagrams were not answered.
+const SILENCE_HERE: Duration = Duration::from_secs(2);
 /// No seat rings longer than a proxy's timer C would let it (RFC 3261 section 16.6, reliability 5.5).
 const LONGEST_RING: Duration = Duration::from_mins(3);

@@ -15,6 +15,7 @@ use crate::message::Message;
 use crate::message::name::Header;
 use crate::seam::{Event, Flow, Incoming, Peer};
 use crate::transaction::{self, Key};
+use crate::trunk::address;
 
 impl Endpoint {
     pub(super) fn invite(&mut self, now: Now, key: &Key, flow: Flow, request: &Message, party: Party) {
@@ -82,7 +83,7 @@ impl Endpoint {
             media_address: self.wire.advertised_ip(flow.local.ip(), flow.remote.ip()),
             request_user: user(&request.uri().ok()?),
             to_user: user(&request.to().ok()?.uri),
-            diverted: diverted(request),
+            diverted: if is_trunk { diverted(request) } else { Vec::new() },
             from_user: user(&from.uri),
             display: from.display.clone(),
             asserted: asserted
@@ -95,9 +96,9 @@ impl Endpoint {
     }
 }
 
-/// The user part; of a tel URI its number.
+/// The user part; a telephone number with its context.
 fn user(uri: &Uri) -> String {
-    uri.user().map(std::borrow::Cow::into_owned).unwrap_or_default()
+    address::number(uri)
 }
 
 /// Who was called before: Diversion is written most recent first (RFC 5806), History-Info last (RFC 7044).

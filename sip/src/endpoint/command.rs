@@ -3,8 +3,6 @@
 use base::{Cause, LegId, Now};
 
 use super::Endpoint;
-use super::login::transport_param;
-use super::probe::explicit_port;
 use super::step::Step;
 use crate::dialog::Dialog;
 use crate::dialog::leg::{self, Leg, Party, Stage};
@@ -12,6 +10,7 @@ use crate::dialog::placing::{Placing, Target, write_invite};
 use crate::dialog::refer::Referral;
 use crate::header::uri::Uri;
 use crate::seam::{Command, Destination, Event, Outgoing};
+use crate::trunk::address;
 
 impl Endpoint {
     pub(super) fn command(&mut self, now: Now, command: Command) {
@@ -21,10 +20,14 @@ impl Endpoint {
                 self.registrar.follow(&mut self.wire);
                 self.subscriptions.follow(now.mono, &mut self.wire);
                 self.probes.follow(&self.wire.directory);
+                self.enrolments.follow(&mut self.wire);
             }
             Command::Place { leg, invite } => self.place(now, leg, &invite),
             Command::Lamp { user, state } => self.subscriptions.light(now.mono, &user, state),
-            Command::Drain => self.is_draining = true,
+            Command::Drain => {
+                self.is_draining = true;
+                self.enrolments.leave(now.mono, &mut self.wire);
+            }
             Command::Ban(bans) => self.guard.restore(now, &mut self.wire, &bans),
             Command::Lift(source) => self.guard.lift(&mut self.wire, source),
             Command::Progress { leg, status, sdp } => {
@@ -128,7 +131,7 @@ impl Endpoint {
         let index = leg::index(&request.call_id(), &tag);
         let party = target.party.clone();
         let mut step = Step { wire: &mut self.wire, now: now.mono, id, party: &party, flow: target.flow };
-        let stage = Placing::begin(&mut step, request, outgoing.sdp.clone())?;
+        let stage = Placing::begin(&mut step, request, outgoing.sdp.clone(), target.others.clone())?;
         self.legs.put(Leg { id, party, index, invite: None, stage });
         Some(())
     }
@@ -141,6 +144,7 @@ impl Endpoint {
                 let binding = self.registrar.binding(user, *contact)?;
                 Some(Target {
                     flow: binding.flow,
+                    others: Vec::new(),
                     uri: binding.contact.clone(),
                     to: Uri::sip(Some(user), realm, None).ok()?,
                     from_host: realm.clone(),
@@ -149,16 +153,13 @@ impl Endpoint {
             }
             Destination::Trunk { trunk, number } => {
                 let known = self.wire.trunk(trunk)?;
-                let flow = known.target?;
-                let to = Uri::sip(Some(number), &known.host, explicit_port(&flow)).ok()?;
-                let transport = transport_param(&flow);
-                let uri = if transport.is_empty() {
-                    to.clone()
-                } else {
-                    to.with_param("transport", transport).ok()?
-                };
+                let mut ways = self.probes.alive(trunk, &known.targets).into_iter();
+                let flow = ways.next()?;
+                let (uri, to) = address::of_number(known, number, &flow)?;
                 Some(Target {
                     flow,
+                    // What was offered names the address of the first way: only those from there can follow.
+                    others: ways.filter(|way| way.local.ip() == flow.local.ip()).collect(),
                     uri,
                     to,
                     from_host: known.host.clone(),

@@ -8,6 +8,7 @@ use crate::dialog::leg::Party;
 use crate::message::Message;
 use crate::message::method::Method;
 use crate::seam::{Flow, Trunk};
+use crate::trunk::address;
 
 /// Who asks something outside any dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Endpoint {
     /// 401, 403 or nothing, whatever the method: that tells a scanner neither what is here nor what we can.
     pub(super) fn ask_who(&mut self, now: Now, flow: Flow, request: &Message) -> Option<Asker> {
         let is_phone = self.registrar.holds(&flow);
-        let trunk = if is_phone { None } else { self.trunk_at(&flow) };
+        let trunk = if is_phone { None } else { self.trunk_at(&flow, request) };
         if *request.method() == Method::Options && self.is_shunned(now, &flow) {
             self.refused(flow.remote, "OPTIONS", 0, "banned");
             return None;
@@ -65,7 +66,9 @@ impl Endpoint {
 
     /// Whether the address alone says who this is.
     pub(super) fn is_known(&self, flow: &Flow) -> bool {
-        self.registrar.holds(flow) || self.trunk_at(flow).is_some()
+        let mut trunks = self.wire.directory.trunks.iter();
+        let is_trunk = trunks.any(|trunk| trunk.sources.iter().any(|source| source.covers(flow.remote)));
+        self.registrar.holds(flow) || is_trunk
     }
 
     /// Whether nothing from there is answered: banned, and neither trunk nor registered phone.
@@ -88,8 +91,15 @@ impl Endpoint {
     ///
     /// An address and port that holds a registration is the seat's; everything else on a trunk's address is
     /// the trunk.
-    fn trunk_at(&self, flow: &Flow) -> Option<Name> {
+    ///
+    /// Where several share the source, it is the one whose registration the request was sent to.
+    fn trunk_at(&self, flow: &Flow, request: &Message) -> Option<Name> {
         let covers = |trunk: &&Trunk| trunk.sources.iter().any(|source| source.covers(flow.remote));
-        self.wire.directory.trunks.iter().find(covers).map(|trunk| trunk.name.clone())
+        let mut trunks = self.wire.directory.trunks.iter().filter(covers);
+        let first = trunks.next()?;
+        let called = request.uri().ok().map(|uri| address::number(&uri)).unwrap_or_default();
+        let is_called = |trunk: &&Trunk| trunk.registration.as_ref().is_some_and(|own| own.user == called);
+        let called = Some(first).filter(is_called).or_else(|| trunks.find(is_called));
+        Some(called.unwrap_or(first).name.clone())
     }
 }

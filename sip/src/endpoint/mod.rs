@@ -31,6 +31,7 @@ use crate::dialog::leg::{Leg, Legs, Stage};
 use crate::registrar::Registrar;
 use crate::seam::{Destination, Directory, Event, Flow, Input, Limits, Output, Route, Transport};
 use crate::subscription::Subscriptions;
+use crate::trunk::enrolment::Enrolments;
 use probe::Probes;
 use step::Step;
 use wire::{Owner, TimedOut, Wire};
@@ -44,6 +45,7 @@ pub struct Endpoint {
     registrar: Registrar,
     subscriptions: Subscriptions,
     probes: Probes,
+    enrolments: Enrolments,
     arrived: u64,
     is_draining: bool,
 }
@@ -55,6 +57,8 @@ impl Endpoint {
         let guard = Guard::new(&mut wire);
         let mut probes = Probes::default();
         probes.follow(&wire.directory);
+        let mut enrolments = Enrolments::default();
+        enrolments.follow(&mut wire);
         Self {
             wire,
             guard,
@@ -62,6 +66,7 @@ impl Endpoint {
             registrar: Registrar::default(),
             subscriptions: Subscriptions::default(),
             probes,
+            enrolments,
             arrived: 0,
             is_draining: false,
         }
@@ -99,6 +104,11 @@ impl Endpoint {
         self.guard.banned()
     }
 
+    /// With how many trunks we are registered.
+    pub fn enrolled(&self) -> usize {
+        self.enrolments.standing()
+    }
+
     /// Moves one leg: takes it out, lets `step` eat its stage, and puts back what comes of it.
     fn step_leg(
         &mut self,
@@ -133,6 +143,8 @@ impl Endpoint {
                 Stage::Leaving(_) => None,
                 other => Some(other),
             }),
+            Owner::Probe(trunk) => self.probes.silent(now.mono, &mut self.wire, &trunk, &key),
+            Owner::Registration(trunk) => self.enrolments.silent(now.mono, &mut self.wire, &trunk, &key),
             Owner::Notify(leg) => self.step_leg(now, leg, None, |_, mut stage| {
                 if let Some((_, referral)) = stage.referral() {
                     referral.unheard(&key);
@@ -140,15 +152,24 @@ impl Endpoint {
                 stage.or_gone()
             }),
             Owner::Watch(id) => self.subscriptions.unheard(id, &key),
-            Owner::Probe(trunk) => self.probes.missed(now.mono, &mut self.wire, &trunk),
             // The INVITE's own end will come.
-            Owner::Prack(_) | Owner::Left | Owner::Nobody => {}
+            Owner::Prack(_) | Owner::Left | Owner::Stray | Owner::Nobody => {}
         }
     }
 
     fn unreachable(&mut self, now: Now, flow: &Flow) {
         for failed in self.wire.fail_flow(flow) {
             self.timed_out(now, failed);
+        }
+    }
+
+    /// What calls and probes learned of trunks: who is silent is not used, who is back is registered with anew.
+    fn note_news(&mut self, now: Now) {
+        for (trunk, flow, heard) in self.wire.take_heard() {
+            self.probes.heard(now.mono, &mut self.wire, &trunk, &flow, heard);
+        }
+        for trunk in self.probes.take_back() {
+            self.enrolments.again(now.mono, &mut self.wire, &trunk);
         }
     }
 
@@ -171,10 +192,12 @@ impl Machine for Endpoint {
             Input::Closed { connection } => {
                 self.registrar.closed(&mut self.wire, connection);
                 self.subscriptions.closed(connection);
+                self.enrolments.closed(now.mono, &mut self.wire, connection);
             }
             Input::Unreachable { flow } => self.unreachable(now, &flow),
             Input::Command(command) => self.command(now, command),
         }
+        self.note_news(now);
     }
 
     fn expire(&mut self, now: Now) {
@@ -198,6 +221,8 @@ impl Machine for Endpoint {
         self.subscriptions.expire(now.mono, &mut self.wire);
         self.guard.expire(now.mono, &mut self.wire);
         self.probes.expire(now.mono, &mut self.wire);
+        self.enrolments.expire(now.mono, &mut self.wire);
+        self.note_news(now);
     }
 
     fn poll(&mut self) -> Option<Output> {
@@ -208,7 +233,8 @@ impl Machine for Endpoint {
         let machines = base::time::soonest(self.wire.deadline(), self.legs.deadline());
         let machines = base::time::soonest(machines, self.subscriptions.deadline());
         let machines = base::time::soonest(machines, self.guard.deadline());
-        base::time::soonest(machines, base::time::soonest(self.registrar.deadline(), self.probes.deadline()))
+        let trunks = base::time::soonest(self.probes.deadline(), self.enrolments.deadline());
+        base::time::soonest(machines, base::time::soonest(self.registrar.deadline(), trunks))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::seam::Flow;
+use crate::trunk::enrolment::Exchange;
 
 impl Endpoint {
     pub(super) fn response(&mut self, now: Now, flow: Flow, response: &Message) {
@@ -60,12 +61,25 @@ impl Endpoint {
                 self.subscriptions.notified(now.mono, &mut self.wire, id, &key, (status, later));
             }
             Owner::Probe(trunk) if status >= 200 => {
-                self.probes.answered(now.mono, &mut self.wire, &trunk, status);
+                self.probes.answered(now.mono, &mut self.wire, &trunk, &key, status);
             }
             Owner::Left if (200..300).contains(&status) => {
                 placing::acknowledge(&mut self.wire, &key, &request, response, flow, None);
             }
-            Owner::Probe(_) | Owner::Left | Owner::Nobody => {}
+            Owner::Registration(trunk) if status >= 200 => {
+                let exchange = Exchange { key: &key, flow, request: &request, response };
+                self.enrolments.answered(now.mono, &mut self.wire, &trunk, &exchange);
+            }
+            Owner::Stray => match status {
+                ..200 => self.wire.cancel_stray(now.mono, &key),
+                200..300 => self.dismiss(now, flow, &key, &request, response),
+                _ => {}
+            },
+            // A cancelled stray is answered all the same when its CANCEL came too late.
+            Owner::Nobody if *request.method() == Method::Invite && (200..300).contains(&status) => {
+                self.dismiss(now, flow, &key, &request, response);
+            }
+            Owner::Probe(_) | Owner::Left | Owner::Registration(_) | Owner::Nobody => {}
         }
     }
 

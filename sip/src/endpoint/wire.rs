@@ -39,6 +39,10 @@ pub(crate) enum Owner {
     Probe(Name),
     /// A re-INVITE whose leg is over: a 2xx still gets its ACK.
     Left,
+    /// The REGISTER by which we enrol with a trunk.
+    Registration(Name),
+    /// An INVITE that was answered by silence and went another way: an answer that comes late is dismissed.
+    Stray,
     /// Its answer changes nothing: a CANCEL, the BYE of a fork.
     Nobody,
 }
@@ -57,6 +61,7 @@ pub(crate) struct Wire {
     servers: Table<Key, Server>,
     merges: HashMap<Key, Key>,
     clients: Table<Key, Client<Owner>>,
+    heard: Vec<(Name, Flow, bool)>,
 }
 
 /// A client transaction that its owner must hear of.
@@ -81,7 +86,18 @@ impl Wire {
             servers: Table::default(),
             merges: HashMap::new(),
             clients: Table::default(),
+            heard: Vec::new(),
         }
+    }
+
+    /// A call learned that a trunk's target answers, or is silent; for its probes.
+    pub(crate) fn hear(&mut self, trunk: &Name, flow: Flow, heard: bool) {
+        self.heard.push((trunk.clone(), flow, heard));
+    }
+
+    /// What calls learned since the last look.
+    pub(crate) fn take_heard(&mut self) -> Vec<(Name, Flow, bool)> {
+        std::mem::take(&mut self.heard)
     }
 
     pub(crate) fn send(&mut self, flow: Flow, bytes: Bytes) {
@@ -291,6 +307,33 @@ impl Wire {
             client.owner = Owner::Left;
             client.end_by(now + transaction::PATIENCE);
         });
+    }
+
+    /// An INVITE that nobody answered goes another way: it is repeated no more, and what is answered late is
+    /// cancelled, or ACKed and BYEd.
+    pub(crate) fn disown(&mut self, key: &Key) {
+        self.clients.change(key, |client| {
+            client.owner = Owner::Stray;
+            client.hush();
+        });
+    }
+
+    /// A stray INVITE got a provisional response: it is cancelled, and waited for no longer than that takes.
+    pub(crate) fn cancel_stray(&mut self, now: Mono, key: &Key) {
+        let Some((request, flow)) = self
+            .clients
+            .change(key, |client| {
+                client.owner = Owner::Nobody;
+                client.end_by(now + transaction::PATIENCE);
+                (client.request.clone(), client.flow)
+            })
+            .map(|(cancelled, _)| cancelled)
+        else {
+            return;
+        };
+        if let Ok(cancel) = request.cancel() {
+            self.request(now, flow, cancel.finish(), Owner::Nobody);
+        }
     }
 
     /// Every client transaction on this way fails.

@@ -134,8 +134,28 @@ pub struct Outgoing {
     pub withheld: bool,
     /// The 400 number that was called, written as `X-`-free information: To user toward seats.
     pub called: Option<String>,
+    /// Who was called before and sends the call on, toward trunks that want it.
+    pub diverting: Option<Diverting>,
     /// The SDP offer.
     pub sdp: String,
+}
+
+/// The number that was called first: it diverts the call to whom it now rings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diverting {
+    /// As the carrier wants it.
+    pub number: String,
+    /// How it is written.
+    pub form: DivertingForm,
+}
+
+/// The two ways in which a diverting party is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DivertingForm {
+    /// Diversion (RFC 5806).
+    Diversion,
+    /// History-Info (RFC 7044).
+    HistoryInfo,
 }
 
 /// Whom an INVITE is for.

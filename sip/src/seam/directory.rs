@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base::{Cidr, Name, PeerMatch};
 
@@ -54,10 +55,40 @@ pub struct Trunk {
     pub name: Name,
     /// Sources that are this trunk.
     pub sources: Vec<PeerMatch>,
-    /// Where outgoing calls and probes go; `None` when it has no host.
-    pub target: Option<Flow>,
+    /// Where outgoing calls, probes and the registration go, in the order in which they are tried
+    /// (RFC 3263 §4); empty when it has no host, or none that was found.
+    pub targets: Vec<Flow>,
     /// The host as written, without a port, for the Request-URI.
     pub host: String,
+    /// The port as written, for the Request-URI; a port that DNS told stands in the targets only.
+    pub port: Option<u16>,
     /// Digest user and password for its challenges.
     pub credentials: Option<(String, String)>,
+    /// Whether it is asked by OPTIONS if it is there; else only what happens to calls tells.
+    pub probe: bool,
+    /// We register with it.
+    pub registration: Option<Registration>,
+    /// How the called number stands in its Request-URIs.
+    pub uri: NumberUri,
+}
+
+/// How we register with a trunk (RFC 3261 §10.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// The user of the address of record.
+    pub user: String,
+    /// What is asked for; the registrar may grant less.
+    pub expires: Duration,
+}
+
+/// How a called number stands in a Request-URI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberUri {
+    /// `sip:NUMBER@HOST`.
+    #[default]
+    Sip,
+    /// `sip:NUMBER@HOST;user=phone` (RFC 3261 §19.1.6).
+    Phone,
+    /// `tel:NUMBER` (RFC 3966); one without `+` gets `phone-context=+86`.
+    Tel,
 }

@@ -84,7 +84,8 @@ pub enum Event {
         /// Keys, stable while a binding is refreshed.
         contacts: Vec<u64>,
     },
-    /// A trunk began (true) or ceased to answer OPTIONS.
+    /// A trunk began (true) or ceased to answer; at most once in ten seconds. A trunk that ceased is not
+    /// used from that moment on, whenever it is told.
     TrunkUp {
         /// The trunk.
         trunk: Name,
@@ -116,6 +117,15 @@ pub enum Event {
         /// Began or ceased.
         known: bool,
     },
+    /// Our registration with a trunk began (true) or ceased to hold.
+    TrunkRegistered {
+        /// The trunk.
+        trunk: Name,
+        /// Registered or not.
+        up: bool,
+        /// One word: `registered`, `password`, `refused`, `silent`, `expired`, `closed`, `left`.
+        why: &'static str,
+    },
     /// For the log and metrics: something was refused before it became a leg.
     Refused {
         /// Source of the request.
@@ -144,7 +154,7 @@ pub struct Incoming {
     pub request_user: String,
     /// To user.
     pub to_user: String,
-    /// Users of Diversion and History-Info, first (most recent) first.
+    /// Users of Diversion and History-Info, first (most recent) first; read from trunks only.
     pub diverted: Vec<String>,
     /// From user.
     pub from_user: String,

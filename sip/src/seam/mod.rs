@@ -14,8 +14,8 @@ use bytes::Bytes;
 use crate::message::{BadMessage, Message};
 
 pub use ban::Ban;
-pub use command::{Command, Destination, Outgoing};
-pub use directory::{Directory, Listener, Trunk, User};
+pub use command::{Command, Destination, Diverting, DivertingForm, Outgoing};
+pub use directory::{Directory, Listener, NumberUri, Registration, Trunk, User};
 pub use event::{Event, Incoming, Peer};
 pub use flow::{Flow, Route, Transport};
 pub use lamp::{Lamp, LampCall};

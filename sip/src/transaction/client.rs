@@ -156,6 +156,11 @@ impl<O> Client<O> {
         self.acks.push((to_tag.to_owned(), ack));
     }
 
+    /// It is repeated no more.
+    pub const fn hush(&mut self) {
+        self.again = None;
+    }
+
     /// Nobody waits for it any more: it ends by `at` even if a provisional response stopped its timers.
     pub fn end_by(&mut self, at: Mono) {
         self.ends = Some(self.ends.map_or(at, |ends| ends.min(at)));

@@ -139,6 +139,7 @@ pub(super) fn call(n: u128, line: &str, started: &str) -> CallRow {
         line: Some(line.into()),
         number: PhoneNumber::normalise("4005550100"),
         dialled: "4005550100".into(),
+        diverted: Vec::new(),
         caller: PhoneNumber::normalise("13800138000"),
         internal: false,
         started: at(started),

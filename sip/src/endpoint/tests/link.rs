@@ -24,7 +24,7 @@ impl Pair {
             let target = Flow { transport: Transport::Udp, local, remote, connection: None, listener: 0 };
             let mut directory = directory();
             directory.trunks[0].sources = vec![remote.ip().to_string().parse().unwrap()];
-            directory.trunks[0].target = Some(target);
+            directory.trunks[0].targets = vec![target];
             Endpoint::new(directory, limits(), Entropy::from_number(seed * 2 + me as u64))
         };
         Self {

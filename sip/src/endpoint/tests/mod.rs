@@ -1,9 +1,12 @@
 //! The endpoint in stories, and the bench that they are told on.
 
 mod calls;
+mod enrolments;
+mod failover;
 mod guesses;
 mod link;
 mod offers;
+mod probes;
 mod races;
 mod random;
 mod refer;
@@ -29,8 +32,8 @@ use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::message::{Carriage, Message};
 use crate::seam::{
-    Command, Destination, Directory, Event, Flow, Incoming, Input, Limits, Outgoing, Output, Transport,
-    Trunk, User,
+    Command, Destination, Directory, Event, Flow, Incoming, Input, Limits, NumberUri, Outgoing, Output,
+    Transport, Trunk, User,
 };
 
 /// One endpoint, virtual time, and everything that it sent and told.
@@ -74,8 +77,12 @@ pub(super) fn directory() -> Directory {
         trunks: vec![Trunk {
             name: "carrier".into(),
             sources: vec!["192.0.2.2".parse().unwrap()],
-            target: None,
+            targets: Vec::new(),
             host: "carrier.test".to_owned(),
+            port: None,
+            probe: true,
+            registration: None,
+            uri: NumberUri::Sip,
             credentials: Some(("account".to_owned(), "trunk secret".to_owned())),
         }],
         answers_strangers: false,
@@ -365,6 +372,7 @@ pub(super) fn outgoing(to: Destination) -> Outgoing {
         asserted: Some("13800138000".to_owned()),
         withheld: false,
         called: Some("4008001234".to_owned()),
+        diverting: None,
         sdp: SDP.to_owned(),
     }
 }

@@ -127,7 +127,7 @@ fn hang_up_all(lab: &mut Lab) {
 
 fn lab() -> Lab {
     let mut directory = directory();
-    directory.trunks[0].target = Some(udp(CARRIER));
+    directory.trunks[0].targets = vec![udp(CARRIER)];
     Lab::with(directory)
 }
 

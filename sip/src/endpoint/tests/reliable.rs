@@ -397,7 +397,7 @@ fn a_reliable_18x_that_crosses_our_cancel_is_acknowledged_and_not_told() {
 fn a_challenged_prack_is_sent_again_with_the_password() {
     let mut lab = {
         let mut directory = directory();
-        directory.trunks[0].target = Some(udp(CARRIER));
+        directory.trunks[0].targets = vec![udp(CARRIER)];
         Lab::with(directory)
     };
     lab.input(Input::Command(Command::Place {

@@ -264,7 +264,7 @@ fn early_media_of_a_carrier_is_told_apart_from_a_description_that_comes_early() 
     assert!(sent[0].header(Header::PEarlyMedia).is_none());
     assert_eq!(value(&sent[1], Header::PEarlyMedia), "sendrecv");
     let mut directory = directory();
-    directory.trunks[0].target = Some(udp(CARRIER));
+    directory.trunks[0].targets = vec![udp(CARRIER)];
     let mut lab = Lab::with(directory);
     let leg = LegId::placed(1);
     let to = Destination::Trunk { trunk: "carrier".into(), number: "1".to_owned() };

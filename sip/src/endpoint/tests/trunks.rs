@@ -8,7 +8,7 @@ fn target() -> Flow {
 
 fn with_target() -> Directory {
     let mut directory = directory();
-    directory.trunks[0].target = Some(target());
+    directory.trunks[0].targets = vec![target()];
     directory
 }
 
@@ -112,39 +112,6 @@ fn a_strict_router_gets_the_target_as_its_last_route() {
         (ack.uri_text(), ack.list(Header::Route)),
         ("sip:old.test", vec!["<sip:gw@192.0.2.20>".to_owned()])
     );
-}
-
-#[test]
-fn a_trunk_is_up_after_one_answer_down_after_two_misses_and_up_again_after_three() {
-    let mut lab = Lab::with(with_target());
-    let up = |up: bool| Event::TrunkUp { trunk: "carrier".into(), up };
-    let reply = |lab: &mut Lab, status: u16| {
-        let probe = lab.sent().into_iter().rfind(|message| brief(message) == "OPTIONS").expect("a probe");
-        lab.receive(target(), &answer(&probe, status, "t", ""));
-    };
-    lab.wait(Duration::from_secs(1));
-    reply(&mut lab, 404);
-    assert_eq!(lab.told(), [up(true)], "any answer will do");
-    lab.wait(Duration::from_secs(31));
-    lab.wait(Duration::from_secs(5));
-    assert!(lab.told().is_empty(), "one miss is none");
-    lab.wait(Duration::from_secs(10));
-    assert_eq!(lab.told(), [up(false)]);
-    for n in 0..3 {
-        assert!(lab.told().is_empty(), "{n} answers");
-        lab.sent.clear();
-        while lab.sent.is_empty() {
-            lab.wait(Duration::from_millis(500));
-        }
-        reply(&mut lab, 200);
-    }
-    assert_eq!(lab.told(), [up(true)]);
-    lab.wait(Duration::from_secs(30));
-    reply(&mut lab, 503);
-    lab.sent.clear();
-    lab.wait(Duration::from_secs(5));
-    reply(&mut lab, 503);
-    assert_eq!(lab.told(), [up(false)], "503 twice");
 }
 
 #[test]
