@@ -116,16 +116,23 @@ fn house(trunks: &[Trunk]) -> Result<Sibai> {
     let mut list = String::new();
     for (n, trunk) in trunks.iter().enumerate() {
         let Trunk { name, registers, order } = trunk;
-        let host = at(&sibai, n);
-        list += &format!(
-            "  - {{ name: {name}, host: \"{host}\", user: env:CARRIER_USER, password: env:CARRIER_WORD, \
-             caller_id: \"0571-55550100\", order: {order}, register: {registers} }}\n"
-        );
+        list.push_str(&trunk_of(name, at(&sibai, n), *registers, *order));
     }
     let callers = sibai.phone_port(CALLERS);
-    list += &format!("  - {{ name: callers, allow_from: [\"{callers}\"] }}\n");
-    std::fs::write(&file, format!("{before}trunks:\n{list}database:{after}"))?;
+    std::fs::write(
+        &file,
+        format!(
+            "{before}trunks:\n{list}  - {{ name: callers, allow_from: [\"{callers}\"] }}\ndatabase:{after}"
+        ),
+    )?;
     Ok(sibai)
+}
+
+fn trunk_of(name: &str, host: std::net::SocketAddr, registers: bool, order: u32) -> String {
+    format!(
+        "  - {{ name: {name}, host: \"{host}\", user: env:CARRIER_USER, password: env:CARRIER_WORD, \
+         caller_id: \"0571-55550100\", order: {order}, register: {registers} }}\n"
+    )
 }
 
 fn at(sibai: &Sibai, n: usize) -> std::net::SocketAddr {

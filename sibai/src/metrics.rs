@@ -117,7 +117,7 @@ impl Metrics {
         text
     }
 
-    fn gauges(&self) -> [(&'static str, &'static str, &Gauge); 7] {
+    fn gauges(&self) -> [(&'static str, &'static str, &Gauge); 8] {
         [
             ("pbx_calls_active", "Calls that are up.", &self.calls_active),
             ("pbx_registrations", "Contacts that are registered.", &self.registrations),

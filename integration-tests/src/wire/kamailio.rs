@@ -146,7 +146,16 @@ fn script(config: &CarrierConfig) -> String {
     } else {
         ""
     };
-    let asks = if *asks_invites { format!("route(PROVE); # for {user}") } else { String::new() };
+    let asks = if *asks_invites {
+        format!(
+            r#"if (!pv_proxy_authenticate("carrier.test", "{password}", "0")) {{
+            proxy_challenge("carrier.test", "1"); exit;
+        }}
+        consume_credentials();"#
+        )
+    } else {
+        String::new()
+    };
     let refusal =
         refuses.map_or_else(String::new, |status| format!("sl_send_reply(\"{status}\", \"Not now\"); exit;"));
     format!(
@@ -203,11 +212,6 @@ request_route {{
         $du = "sip:{far}";
     }}
     t_relay();
-}}
-
-route[PROVE] {{
-    if (!pv_proxy_authenticate("carrier.test", "{password}", "0")) {{ proxy_challenge("carrier.test", "1"); exit; }}
-    consume_credentials();
 }}
 "#,
         callers_ip = callers.ip(),

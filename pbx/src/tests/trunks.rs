@@ -47,6 +47,7 @@ fn the_lowest_order_that_answers_carries_the_call() {
     let caller = bench.caller_at('4');
     assert_eq!(trunks_of(&bench), ["z"]);
     bench.end(caller, Cause::CallerHungUp);
+    bench.end(last(&bench), Cause::CallerGaveUp);
     bench.take();
     bench.input(Input::TrunkUp { trunk: "z".into(), up: false });
     bench.caller_at('4');
