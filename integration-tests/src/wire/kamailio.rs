@@ -138,26 +138,18 @@ impl Drop for Kamailio {
     }
 }
 
-/// Its script. Whoever is neither a caller nor the far phone is Sibai.
+/// Its script.
 fn script(config: &CarrierConfig) -> String {
-    let CarrierConfig { listen, far, callers, user, password, asks_invites, hides, refuses } = config;
+    format!("{}\n{}", modules(config), routes(config))
+}
+
+fn modules(config: &CarrierConfig) -> String {
+    let CarrierConfig { listen, hides, .. } = config;
     let hiding = if *hides {
         "loadmodule \"topoh.so\"\nmodparam(\"topoh\", \"mask_key\", \"sibai\")\nmodparam(\"topoh\", \"mask_ip\", \"127.0.0.8\")\n"
     } else {
         ""
     };
-    let asks = if *asks_invites {
-        format!(
-            r#"if (!pv_proxy_authenticate("carrier.test", "{password}", "0")) {{
-            proxy_challenge("carrier.test", "1"); exit;
-        }}
-        consume_credentials();"#
-        )
-    } else {
-        String::new()
-    };
-    let refusal =
-        refuses.map_or_else(String::new, |status| format!("sl_send_reply(\"{status}\", \"Not now\"); exit;"));
     format!(
         r#"#!KAMAILIO
 debug=2
@@ -186,7 +178,27 @@ modparam("registrar", "min_expires", 10)
 modparam("auth", "nonce_expire", 60)
 modparam("tm", "fr_timer", 3000)
 
-request_route {{
+"#
+    )
+}
+
+/// Whoever is neither a caller nor the far phone is Sibai.
+fn routes(config: &CarrierConfig) -> String {
+    let CarrierConfig { listen, far, callers, user, password, asks_invites, refuses, .. } = config;
+    let asks = if *asks_invites {
+        format!(
+            r#"if (!pv_proxy_authenticate("carrier.test", "{password}", "0")) {{
+            proxy_challenge("carrier.test", "1"); exit;
+        }}
+        consume_credentials();"#
+        )
+    } else {
+        String::new()
+    };
+    let refusal =
+        refuses.map_or_else(String::new, |status| format!("sl_send_reply(\"{status}\", \"Not now\"); exit;"));
+    format!(
+        r#"request_route {{
     if (is_method("OPTIONS")) {{ sl_send_reply("200", "OK"); exit; }}
     if (!mf_process_maxfwd_header("10")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
     if (has_totag()) {{
