@@ -1,6 +1,7 @@
 //! The endpoint in stories, and the bench that they are told on.
 
 mod calls;
+mod flows;
 mod guesses;
 mod link;
 mod offers;
