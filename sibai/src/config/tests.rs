@@ -237,7 +237,7 @@ fn what_cannot_be_meant_in_engine_yaml_is_refused() {
         ("trunks: [{ name: a, host: 127.0.0.1, ca: a.pem }]", "E190"),
         ("trunks: [{ name: a, host: 127.0.0.1, transport: tls, ca: a.pem }]", "E190"),
         ("trunks: [{ name: a, host: 127.0.0.1, transport: tls, ca: engine.yaml }]", "E190"),
-        ("trunks: [{ name: a, host: 127.0.0.1, transport: tls, ca: engine.yaml, key: engine.yaml }]", "E013"),
+        ("trunks: [{ name: a, host: 127.0.0.1, transport: tls, key: engine.yaml, ca: engine.yaml }]", "E013"),
         (
             "trunks: [{ name: a, host: 127.0.0.1, transport: tls, tls_name: \"a b\", ca: engine.yaml }]",
             "E182",

@@ -12,6 +12,7 @@ use super::lingering::Lingering;
 use super::placing::Placing;
 use super::refer::Referral;
 use super::up::Up;
+use crate::registrar::Moved;
 use crate::transaction::Key;
 use crate::transaction::key::ByKey;
 
@@ -138,6 +139,22 @@ impl Legs {
         self.by_index.remove(index);
         if let Some(invite) = invite {
             self.by_invite.remove(invite);
+        }
+    }
+
+    /// A phone has come back by another way: what it has with us goes on there (RFC 5626 section 5.3).
+    pub(crate) fn moved(&mut self, user: &Name, moved: Moved) {
+        for leg in self.by_id.values_mut() {
+            if !matches!(&leg.party, Party::User(name) if name == user) {
+                continue;
+            }
+            match &mut leg.stage {
+                Stage::Arriving(arriving) => arriving.dialog.moved(moved),
+                Stage::Up(up) => up.moved(moved),
+                Stage::Leaving(leaving) => leaving.dialog.moved(moved),
+                Stage::Lingering(lingering) => lingering.dialog.moved(moved),
+                Stage::Placing(_) => {}
+            }
         }
     }
 

@@ -46,6 +46,7 @@ use crate::message::draft::Draft;
 use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::message::reply::MAX_FORWARDS;
+use crate::registrar::Moved;
 use crate::seam::Flow;
 use base::{Mono, Name};
 use std::net::SocketAddr;
@@ -155,6 +156,13 @@ impl Dialog {
         }
         self.remote_seq = Some(number);
         true
+    }
+
+    /// Its connection was replaced by another way to the same phone.
+    pub(crate) fn moved(&mut self, moved: Moved) {
+        if self.flow.connection == moved.from.connection {
+            self.flow = moved.to;
+        }
     }
 
     /// Target refresh (section 12.2): a re-INVITE, an UPDATE or a 2xx to one brings a new Contact.

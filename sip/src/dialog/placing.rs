@@ -85,6 +85,8 @@ pub(crate) struct Target {
     pub(crate) from_host: String,
     /// Who that is.
     pub(crate) party: Party,
+    /// The proxies on the way (RFC 3327): the first of them is at the end of the flow.
+    pub(crate) routes: Vec<Address>,
 }
 
 impl Placing {
@@ -407,6 +409,9 @@ pub(crate) fn write_invite(
     if target.party.trunk().is_some() {
         // Early media that is meant for nobody is said to be so (RFC 5009 section 8).
         draft = draft.header(Header::PEarlyMedia, "supported");
+    }
+    for route in &target.routes {
+        draft = draft.header(Header::Route, route);
     }
     if let Some(asserted) = &outgoing.asserted {
         let uri = Uri::sip(Some(asserted), &target.from_host, None)?;

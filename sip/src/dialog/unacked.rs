@@ -15,7 +15,7 @@ pub(crate) struct Unacked {
     pub(crate) number: u32,
     /// Whether it answers the leg's first INVITE, or a re-INVITE.
     pub(crate) is_first: bool,
-    flow: Flow,
+    pub(crate) flow: Flow,
     response: Bytes,
     pause: Duration,
     again: Mono,

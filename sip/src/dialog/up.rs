@@ -14,6 +14,7 @@ use crate::endpoint::step::Step;
 use crate::header::rack::RAck;
 use crate::message::Message;
 use crate::message::method::Method;
+use crate::registrar::Moved;
 use crate::seam::Event;
 
 /// The stage between the 2xx and the first BYE.
@@ -72,6 +73,16 @@ impl Up {
             news: None,
             session,
             sdp,
+        }
+    }
+
+    /// The phone is now at the end of another way; a 2xx that waits for its ACK is repeated there.
+    pub(crate) fn moved(&mut self, moved: Moved) {
+        self.dialog.moved(moved);
+        if let Some(unacked) = &mut self.unacked
+            && unacked.flow.connection == moved.from.connection
+        {
+            unacked.flow = moved.to;
         }
     }
 

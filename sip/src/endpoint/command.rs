@@ -149,6 +149,7 @@ impl Endpoint {
                     to: Uri::sip(Some(user), realm, None).ok()?,
                     from_host: realm.clone(),
                     party: Party::User(user.clone()),
+                    routes: binding.path.clone(),
                 })
             }
             Destination::Trunk { trunk, number } => {
@@ -164,6 +165,7 @@ impl Endpoint {
                     to,
                     from_host: known.host.clone(),
                     party: Party::Trunk(trunk.clone()),
+                    routes: Vec::new(),
                 })
             }
         }

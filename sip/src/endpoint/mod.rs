@@ -163,7 +163,7 @@ impl Endpoint {
     }
 
     fn unreachable(&mut self, now: Now, flow: &Flow) {
-        for failed in self.wire.fail_flow(flow) {
+        for failed in self.wire.fail_flow(now.mono, flow) {
             self.timed_out(now, failed);
         }
     }

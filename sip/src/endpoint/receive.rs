@@ -4,6 +4,7 @@ use base::Now;
 
 use super::Endpoint;
 use super::gate::Asker;
+use super::register::REGISTRAR_SUPPORTED;
 use super::subscribe::explained;
 use super::wire::{self, ACCEPT, ALLOW, SUPPORTED};
 use crate::dialog::cause;
@@ -263,6 +264,7 @@ fn unacceptable(request: &Message) -> Option<u16> {
 fn unknown_extensions(request: &Message) -> Vec<String> {
     let mut unknown = request.tokens(Header::Require);
     unknown.extend(request.tokens(Header::ProxyRequire));
-    unknown.retain(|token| !SUPPORTED.split(", ").any(|known| token.eq_ignore_ascii_case(known)));
+    let here = if *request.method() == Method::Register { REGISTRAR_SUPPORTED } else { SUPPORTED };
+    unknown.retain(|token| !here.split(", ").any(|known| token.eq_ignore_ascii_case(known)));
     unknown
 }

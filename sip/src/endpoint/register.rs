@@ -6,9 +6,10 @@ use super::Endpoint;
 use super::wire;
 use crate::access::Verdict;
 use crate::message::Message;
+use crate::message::draft::Draft;
 use crate::message::name::Header;
 use crate::registrar::Refusal;
-use crate::registrar::binding::{Registration, Wrong};
+use crate::registrar::binding::{OUTBOUND, Registration, Wrong};
 use crate::seam::Flow;
 use crate::transaction::Key;
 
@@ -32,24 +33,26 @@ impl Endpoint {
         let limits = self.wire.limits;
         let asked = Registration::read(request, flow, &limits, &mut self.wire.entropy);
         let outcome = match asked {
-            Ok(asked) => self.registrar.register(now.mono, &mut self.wire, user, &asked).map_err(|refusal| {
-                match refusal {
-                    Refusal::OutOfOrder => 500,
-                    Refusal::Full => 503,
+            Ok(asked) => match self.registrar.register(now.mono, &mut self.wire, user, &asked) {
+                Ok(moved) => {
+                    for moved in moved {
+                        self.legs.moved(user, moved);
+                        self.wire.moved(moved);
+                    }
+                    Ok(())
                 }
-            }),
+                Err(Refusal::OutOfOrder) => Err(500),
+                Err(Refusal::Full) => Err(503),
+            },
             Err(Wrong::Contact) => Err(400),
             Err(Wrong::TooBrief) => Err(423),
+            Err(Wrong::NoOutbound) => Err(439),
         };
         let status = outcome.err().unwrap_or(200);
         let tag = self.wire.fresh_tag();
         let mut draft = wire::reply(request, flow, status, &tag);
         match status {
-            200 => {
-                for binding in self.registrar.bindings(user) {
-                    draft = draft.header(Header::Contact, binding.told(now.mono));
-                }
-            }
+            200 => draft = self.registered(now, draft, flow, request, user),
             423 => draft = draft.header(Header::MinExpires, limits.min_expires.as_secs()),
             503 => draft = draft.header(Header::RetryAfter, self.wire.retry_after()),
             _ => {}
@@ -58,6 +61,19 @@ impl Endpoint {
         if status != 200 {
             self.refused(flow.remote, "REGISTER", status, "registration");
         }
+    }
+
+    /// What the 200 tells: every binding, the Path as it came (RFC 3327 section 5.3), and what was agreed on.
+    fn registered(&self, now: Now, draft: Draft, flow: Flow, request: &Message, user: &Name) -> Draft {
+        let bindings = self.registrar.bindings(user);
+        let mut draft = draft.copied(request, Header::Path).header(Header::Supported, REGISTRAR_SUPPORTED);
+        for binding in bindings {
+            draft = draft.header(Header::Contact, binding.told(now.mono));
+        }
+        if bindings.iter().any(|binding| binding.outbound && binding.flow == flow) {
+            draft = draft.header(Header::Require, OUTBOUND).header_named("Flow-Timer", FLOW_TIMER);
+        }
+        draft
     }
 
     /// The user who proved a password; otherwise the answer has been given.
@@ -80,3 +96,9 @@ impl Endpoint {
         None
     }
 }
+
+/// What the registrar knows beyond what calls do.
+pub(super) const REGISTRAR_SUPPORTED: &str = "path, outbound";
+/// Seconds within which a phone with outbound is to send a keep-alive (RFC 5626 section 4.4): below what
+/// NATs grant to streams, above what a battery minds.
+const FLOW_TIMER: u32 = 60;

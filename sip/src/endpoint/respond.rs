@@ -16,6 +16,8 @@ impl Endpoint {
     pub(super) fn response(&mut self, now: Now, flow: Flow, response: &Message) {
         // A response that is nobody's has no effect (RFC 3261 section 18.1.2): keep-alives are not waited for.
         let Some((key, client)) = self.wire.received(now.mono, response) else { return };
+        // What went over TCP for its length alone goes on over UDP (RFC 3261 section 18.1.1).
+        let flow = client.fallback.as_ref().map_or(flow, |original| original.0);
         let request = client.request;
         let status = response.status().unwrap_or(500);
         match client.owner {

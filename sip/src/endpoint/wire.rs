@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use base::{Entropy, LegId, Mono, Name};
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::method::Method;
 use crate::message::name::Header;
+use crate::registrar::Moved;
 use crate::seam::{Directory, Event, Flow, Limits, Output, Transport, Trunk};
 use crate::transaction::client::{self, Client};
 use crate::transaction::key::ByKey;
@@ -69,6 +71,8 @@ pub(crate) struct Wire {
     merges: ByKey<Key>,
     clients: Table<Client<Owner>>,
     heard: Vec<(Name, Flow, bool)>,
+    /// Trunks that refused a stream, and until when that is believed.
+    datagrams_only: BTreeMap<SocketAddr, Mono>,
 }
 
 /// A client transaction that its owner must hear of.
@@ -101,6 +105,7 @@ impl Wire {
             merges: ByKey::default(),
             clients: Table::default(),
             heard: Vec::new(),
+            datagrams_only: BTreeMap::new(),
         }
     }
 
@@ -197,6 +202,14 @@ impl Wire {
         self.send(flow, bytes);
     }
 
+    /// Responses that are still to be sent over a connection that is gone go by the new way.
+    pub(crate) fn moved(&mut self, moved: Moved) {
+        let there = |server: &Server| server.flow.connection == moved.from.connection;
+        for key in self.servers.keys_where(there) {
+            self.servers.change(&key, |server| server.flow = moved.to);
+        }
+    }
+
     /// An ACK with this key came; `None` when no transaction has it.
     pub(crate) fn acknowledged(&mut self, now: Mono, key: &Key) -> Option<Acknowledged> {
         let (acknowledged, over) = self.servers.change(key, |server| server.acknowledged(now))?;
@@ -283,9 +296,42 @@ impl Wire {
     /// Sends a request through a transaction of its own.
     pub(crate) fn request(&mut self, now: Mono, flow: Flow, request: Message, owner: Owner) -> Option<Key> {
         let key = self.keys.client(&request)?;
-        self.send(flow, request.as_bytes().clone());
-        self.clients.insert(key.clone(), Client::new(now, flow, request, owner));
+        let client = match self.over_stream(now, &flow, &request) {
+            Some((way, longer)) => {
+                let mut client = Client::new(now, way, longer, owner);
+                client.fallback = Some(Box::new((flow, request)));
+                client
+            }
+            None => Client::new(now, flow, request, owner),
+        };
+        self.send(client.flow, client.request.as_bytes().clone());
+        self.clients.insert(key.clone(), client);
         Some(key)
+    }
+
+    /// A request that is too long for a datagram, for TCP (RFC 3261 section 18.1.1): toward trunks only. To a
+    /// phone behind NAT nobody can connect, and one that registered over UDP gets what UDP can carry. The
+    /// branch stays: were the stream refused, nobody would have seen it.
+    fn over_stream(&self, now: Mono, flow: &Flow, request: &Message) -> Option<(Flow, Message)> {
+        let is_too_long = flow.transport == Transport::Udp && request.as_bytes().len() > LONGEST_DATAGRAM;
+        let is_trunk = || self.directory.trunks.iter().any(|trunk| self.is_of(trunk, flow));
+        let refused = self.datagrams_only.get(&flow.remote).is_some_and(|until| *until > now);
+        if !is_too_long || refused || !is_trunk() {
+            return None;
+        }
+        let mut via = request.via().ok()?;
+        via.transport = via::ViaTransport::Tcp;
+        let request = Draft::of(request).without(Header::Via).header_first(Header::Via, via).finish();
+        Some((Flow { transport: Transport::Tcp, connection: None, ..*flow }, request))
+    }
+
+    /// A trunk took no stream: for a while it is not asked again.
+    fn datagrams_only(&mut self, now: Mono, remote: SocketAddr) {
+        self.datagrams_only.retain(|_, until| *until > now);
+        if self.datagrams_only.len() >= MAX_DATAGRAMS_ONLY {
+            self.datagrams_only.pop_first();
+        }
+        self.datagrams_only.insert(remote, now + DATAGRAMS_ONLY);
     }
 
     pub(crate) fn client(&self, key: &Key) -> Option<&Client<Owner>> {
@@ -360,12 +406,23 @@ impl Wire {
     }
 
     /// Every client transaction on this way fails.
-    pub(crate) fn fail_flow(&mut self, flow: &Flow) -> Vec<TimedOut> {
+    pub(crate) fn fail_flow(&mut self, now: Mono, flow: &Flow) -> Vec<TimedOut> {
         let same = |client: &Client<Owner>| client.flow == *flow && client.state() != client::State::Accepted;
         let keys = self.clients.keys_where(same);
-        keys.into_iter()
-            .filter_map(|key| Some(TimedOut { owner: self.clients.remove(&key)?.owner, key }))
-            .collect()
+        let mut failed = Vec::new();
+        for key in keys {
+            let Some(client) = self.clients.remove(&key) else { continue };
+            match client.fallback {
+                Some(original) if client.state() == client::State::Calling => {
+                    let (flow, request) = *original;
+                    self.datagrams_only(now, flow.remote);
+                    self.send(flow, request.as_bytes().clone());
+                    self.clients.insert(key, Client::new(now, flow, request, client.owner));
+                }
+                _ => failed.push(TimedOut { key, owner: client.owner }),
+            }
+        }
+        failed
     }
 
     // Deadlines.
@@ -435,3 +492,9 @@ pub(crate) const ACCEPT: &str = "application/sdp, application/dtmf-relay, applic
 pub(crate) const PRODUCT: &str = "Sibai";
 /// The user part of our Contact; requests to it are found by their dialog.
 const CONTACT_USER: &str = "sibai";
+/// Above it a request may be cut into fragments, which firewalls drop (RFC 3261 section 18.1.1).
+const LONGEST_DATAGRAM: usize = 1_300;
+/// A carrier that takes no TCP today will not in a minute.
+const DATAGRAMS_ONLY: Duration = Duration::from_mins(10);
+/// More addresses of trunks than any configuration has.
+const MAX_DATAGRAMS_ONLY: usize = 256;

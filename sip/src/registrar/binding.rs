@@ -19,6 +19,10 @@ pub(crate) struct Binding {
     pub(crate) contact: Uri,
     /// As the phone wrote it, without `expires`: q, reg-id and +sip.instance are told back.
     written: Address,
+    /// The proxies on the way to it, nearest to us first (RFC 3327).
+    pub(crate) path: Vec<Address>,
+    /// Whether phone and registrar agreed on RFC 5626.
+    pub(crate) outbound: bool,
     instance: Option<(String, Option<u32>)>,
     pub(crate) call_id: String,
     pub(crate) number: u32,
@@ -35,6 +39,8 @@ pub(crate) struct Registration {
     pub(crate) number: u32,
     pub(crate) flow: Flow,
     pub(crate) removes_all: bool,
+    path: Vec<Address>,
+    outbound: bool,
     pub(crate) contacts: Vec<Contact>,
 }
 
@@ -44,6 +50,7 @@ pub(crate) struct Contact {
     address: Address,
     uri: Uri,
     granted: Duration,
+    outbound: bool,
 }
 
 /// What is wrong with a REGISTER.
@@ -53,6 +60,8 @@ pub(crate) enum Wrong {
     Contact,
     /// Asked for less than the least: 423.
     TooBrief,
+    /// A phone that counts on outbound came by a proxy that does not know it: 439 (RFC 5626 section 11.6).
+    NoOutbound,
 }
 
 impl Registration {
@@ -69,19 +78,37 @@ impl Registration {
             number: request.cseq().number,
             flow,
             removes_all: false,
+            path: request.addresses(Header::Path).map_err(|_| Wrong::Contact)?,
+            outbound: request.lists_token(Header::Supported, OUTBOUND)
+                || request.lists_token(Header::Require, OUTBOUND),
             contacts: Vec::new(),
         };
         match request.contacts().map_err(|_| Wrong::Contact)? {
             Contacts::All if wanted == Some(0) => registration.removes_all = true,
             Contacts::All => return Err(Wrong::Contact),
             Contacts::List(list) if list.len() > MAX_CONTACTS => return Err(Wrong::Contact),
+            Contacts::List(_) if registration.path.len() > MAX_PATH => return Err(Wrong::Contact),
             Contacts::List(list) => {
                 for address in list {
-                    registration.contacts.push(Contact::read(address, wanted, limits, entropy)?);
+                    let mut contact = Contact::read(address, wanted, limits, entropy)?;
+                    contact.outbound &= registration.outbound;
+                    if contact.outbound && !registration.keeps_flow(request) {
+                        return Err(Wrong::NoOutbound);
+                    }
+                    registration.contacts.push(contact);
                 }
             }
         }
         Ok(registration)
+    }
+
+    /// Whether the flow of the phone itself is kept: it came directly, or its first proxy says that it keeps
+    /// it (RFC 5626 section 6).
+    fn keeps_flow(&self, request: &Message) -> bool {
+        match self.path.last() {
+            Some(first_proxy) => first_proxy.uri.param("ob").is_some(),
+            None => request.list(Header::Via).len() == 1,
+        }
     }
 }
 
@@ -104,7 +131,8 @@ impl Contact {
         }
         address.params.remove("expires");
         let granted = scattered(asked.min(limits.max_expires), limits.min_expires, entropy);
-        Ok(Self { address, uri, granted })
+        let outbound = address.instance().is_some() && address.reg_id().is_some_and(|id| id > 0);
+        Ok(Self { address, uri, granted, outbound })
     }
 
     /// Whether it takes a binding away.
@@ -113,12 +141,15 @@ impl Contact {
     }
 
     /// The binding that it is about: the same instance and flow number (RFC 5626 section 6), or an equal URI.
-    pub(crate) fn find<'a>(&self, bindings: &'a [Binding]) -> Option<&'a Binding> {
+    pub(crate) fn find<'a>(
+        &self,
+        bindings: &(impl Iterator<Item = &'a Binding> + Clone),
+    ) -> Option<&'a Binding> {
         let instance = instance(&self.address);
         bindings
-            .iter()
+            .clone()
             .find(|binding| instance.is_some() && binding.instance == instance)
-            .or_else(|| bindings.iter().find(|binding| binding.contact.is_equivalent(&self.uri)))
+            .or_else(|| bindings.clone().find(|binding| binding.contact.is_equivalent(&self.uri)))
     }
 }
 
@@ -138,11 +169,16 @@ fn instance(address: &Address) -> Option<(String, Option<u32>)> {
 
 impl Binding {
     pub(crate) fn new(now: Mono, key: u64, asked: &Registration, contact: &Contact) -> Self {
-        let behind_nat = asked.flow.transport == Transport::Udp && !is_at(&contact.uri, asked.flow.remote);
+        // Behind a proxy it is the proxy that keeps the phone awake.
+        let behind_nat = asked.flow.transport == Transport::Udp
+            && asked.path.is_empty()
+            && !is_at(&contact.uri, asked.flow.remote);
         Self {
             key,
             contact: contact.uri.clone(),
             written: contact.address.clone(),
+            path: asked.path.clone(),
+            outbound: contact.outbound,
             instance: instance(&contact.address),
             call_id: asked.call_id.clone(),
             number: asked.number,
@@ -171,6 +207,10 @@ fn is_at(contact: &Uri, source: SocketAddr) -> bool {
     SocketAddr::new(ip, contact.port().unwrap_or(5060)) == source
 }
 
+/// RFC 5626.
+pub(crate) const OUTBOUND: &str = "outbound";
+/// Proxies between a phone and us: an edge, and perhaps a balancer before it.
+const MAX_PATH: usize = 8;
 /// Contacts in one REGISTER: a phone names itself, by each of its transports at most.
 const MAX_CONTACTS: usize = 10;
 /// Shorter registrations scatter by themselves.

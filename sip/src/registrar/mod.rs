@@ -30,9 +30,19 @@ pub(crate) struct Registrar {
     alarms: BTreeSet<(Mono, u64)>,
     sources: HashMap<(Transport, SocketAddr), u32>,
     connections: BTreeMap<u64, BTreeSet<u64>>,
+    /// Bindings whose connection is gone, until they would have expired: their dialogs wait for the phone to
+    /// come back.
+    orphans: BTreeMap<(Mono, u64), (Name, Binding)>,
     /// Sources that changed, and whether they held a registration when that was last told.
     unsaid: BTreeMap<(Transport, SocketAddr), bool>,
     next_key: u64,
+}
+
+/// A phone that is now at the end of another way: what was on the old one goes over the new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) from: Flow,
+    pub(crate) to: Flow,
 }
 
 /// Why a registration failed.
@@ -85,18 +95,21 @@ impl Registrar {
         None
     }
 
-    /// Does what a REGISTER asks, all of it or nothing.
+    /// Does what a REGISTER asks, all of it or nothing; and which connections were replaced by it.
     pub(crate) fn register(
         &mut self,
         now: Mono,
         wire: &mut Wire,
         user: &Name,
         asked: &Registration,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<Moved>, Refusal> {
         let before = self.keys(user);
         let kept = self.users.get(user).map_or(&[][..], Vec::as_slice);
-        let touched: Vec<Option<u64>> =
-            asked.contacts.iter().map(|contact| contact.find(kept).map(|binding| binding.key)).collect();
+        let touched: Vec<Option<u64>> = asked
+            .contacts
+            .iter()
+            .map(|contact| contact.find(&kept.iter()).map(|binding| binding.key))
+            .collect();
         let latest = kept
             .iter()
             .filter(|binding| binding.call_id == asked.call_id)
@@ -106,7 +119,7 @@ impl Registrar {
         match latest.map(|latest| asked.number.cmp(&latest)) {
             Some(Ordering::Less) => return Err(Refusal::OutOfOrder),
             // A copy of what was granted already: the answer is the same, and nothing changes.
-            Some(Ordering::Equal) => return Ok(()),
+            Some(Ordering::Equal) => return Ok(Vec::new()),
             Some(Ordering::Greater) | None => {}
         }
         let fresh =
@@ -119,15 +132,20 @@ impl Registrar {
                 self.remove(*key);
             }
         }
+        let mut moved = Vec::new();
         for (contact, key) in asked.contacts.iter().zip(touched) {
             let key = key.filter(|key| self.owners.contains_key(key));
-            self.apply(now, user, asked, contact, key);
+            let from = self.apply(now, user, asked, contact, key);
+            // Datagrams find a phone by its address; a connection that is gone finds nobody.
+            let from = from.filter(|from| from.connection.is_some() && *from != asked.flow);
+            moved.extend(from.map(|from| Moved { from, to: asked.flow }));
         }
         self.trim(wire, user);
         self.tell_if_changed(wire, user, &before);
-        Ok(())
+        Ok(moved)
     }
 
+    /// Gives back the way of the binding that this one takes the place of.
     fn apply(
         &mut self,
         now: Mono,
@@ -135,18 +153,28 @@ impl Registrar {
         asked: &Registration,
         contact: &binding::Contact,
         key: Option<u64>,
-    ) {
-        if let Some(key) = key {
-            self.remove(key);
-        }
+    ) -> Option<Flow> {
+        let before = match key {
+            Some(key) => self.remove(key),
+            None => self.adopt(user, contact),
+        };
         if contact.is_removal() {
-            return;
+            return None;
         }
         let key = key.unwrap_or_else(|| {
             self.next_key += 1;
             self.next_key
         });
         self.add(user, Binding::new(now, key, asked, contact));
+        before.map(|before| before.flow)
+    }
+
+    /// The binding of the same phone that went with its connection.
+    fn adopt(&mut self, user: &Name, contact: &binding::Contact) -> Option<Binding> {
+        let mine = self.orphans.values().filter(|(owner, _)| owner == user).map(|(_, binding)| binding);
+        let found = contact.find(&mine)?;
+        let place = (found.expires, found.key);
+        self.orphans.remove(&place).map(|(_, binding)| binding)
     }
 
     /// Over the limit the binding that was refreshed longest ago goes: a phone that came back under a new
@@ -162,7 +190,15 @@ impl Registrar {
     /// A stream connection is gone, and what was reachable over it.
     pub(crate) fn closed(&mut self, wire: &mut Wire, connection: u64) {
         for key in self.connections.remove(&connection).unwrap_or_default() {
-            self.drop_binding(wire, key);
+            let user = self.owners.get(&key).cloned();
+            if let (Some(user), Some(binding)) = (user, self.remove(key)) {
+                wire.tell(Event::Contacts { contacts: self.keys(&user), user: user.clone() });
+                self.orphans.insert((binding.expires, key), (user, binding));
+            }
+        }
+        // The one that would have expired first is the least likely to come back.
+        while self.orphans.len() > MAX_ORPHANS {
+            self.orphans.pop_first();
         }
     }
 
@@ -170,6 +206,7 @@ impl Registrar {
     pub(crate) fn follow(&mut self, wire: &mut Wire) {
         let gone: Vec<Name> =
             self.users.keys().filter(|user| !wire.directory.users.contains_key(*user)).cloned().collect();
+        self.orphans.retain(|_, (user, _)| wire.directory.users.contains_key(user));
         for user in gone {
             for key in self.keys(&user) {
                 self.remove(key);
@@ -180,6 +217,9 @@ impl Registrar {
 
     /// Ends what has expired and keeps the NAT's holes open.
     pub(crate) fn expire(&mut self, now: Mono, wire: &mut Wire) {
+        while self.orphans.first_key_value().is_some_and(|((at, _), _)| *at <= now) {
+            self.orphans.pop_first();
+        }
         while let Some(&(at, key)) = self.alarms.first()
             && at <= now
         {
@@ -206,25 +246,25 @@ impl Registrar {
     }
 
     pub(crate) fn deadline(&self) -> Option<Mono> {
-        self.alarms.first().map(|(at, _)| *at)
+        let orphaned = self.orphans.first_key_value().map(|((at, _), _)| *at);
+        base::time::soonest(self.alarms.first().map(|(at, _)| *at), orphaned)
     }
 
     /// How many entries are held in all tables.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
-        self.users.len() + self.owners.len() + self.alarms.len() + self.sources.len() + self.connections.len()
+        self.users.len()
+            + self.owners.len()
+            + self.alarms.len()
+            + self.sources.len()
+            + self.connections.len()
+            + self.orphans.len()
     }
 
     fn keys(&self, user: &str) -> Vec<u64> {
         let mut keys: Vec<u64> = self.bindings(user).iter().map(|binding| binding.key).collect();
         keys.sort_unstable();
         keys
-    }
-
-    fn drop_binding(&mut self, wire: &mut Wire, key: u64) {
-        let Some(user) = self.owners.get(&key).cloned() else { return };
-        self.remove(key);
-        wire.tell(Event::Contacts { contacts: self.keys(&user), user });
     }
 
     fn tell_if_changed(&self, wire: &mut Wire, user: &Name, before: &[u64]) {
@@ -295,5 +335,7 @@ fn keep_alive(wire: &mut Wire, binding: &Binding) {
     wire.send(binding.flow, draft.finish().as_bytes().clone());
 }
 
+/// Phones whose connections broke at one moment: those of a large office.
+const MAX_ORPHANS: usize = 4_096;
 /// NATs forget a UDP flow after 30 s (RFC 4787 lets them after 120 s, few wait so long).
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(25);

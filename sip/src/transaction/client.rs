@@ -20,6 +20,9 @@ pub struct Client<O> {
     pub owner: O,
     /// What was asked.
     pub request: Message,
+    /// The way and the form that the request would have had, were it not too long for a datagram: taken when
+    /// the stream is refused (RFC 3261 section 18.1.1).
+    pub fallback: Option<Box<(Flow, Message)>>,
     state: State,
     pause: Duration,
     again: Option<Mono>,
@@ -73,6 +76,7 @@ impl<O> Client<O> {
             flow,
             owner,
             request,
+            fallback: None,
             state: State::Calling,
             pause: T1,
             again: (!reliable).then(|| now + T1),

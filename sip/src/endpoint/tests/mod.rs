@@ -3,6 +3,7 @@
 mod calls;
 mod enrolments;
 mod failover;
+mod flows;
 mod guesses;
 mod link;
 mod offers;

@@ -138,6 +138,7 @@ fn bindings_die_with_their_connection_and_calls_go_over_it() {
     lab.input(Input::Unreachable { flow });
     assert_eq!(lab.told(), [ended(LegId::placed(1), Cause::NoResponse, None)]);
     lab.assert_no_leak();
+    lab.wait(Duration::from_hours(1));
     assert_eq!(lab.endpoint.registrar.held(), 0);
 }
 

@@ -1,0 +1,190 @@
+//! Flows: phones that are reached by their connections, proxies on the way, and requests too long for UDP.
+
+use super::*;
+use crate::seam::Listener;
+
+const INSTANCE: &str = "+sip.instance=\"<urn:uuid:0001>\"";
+
+fn outbound(lab: &mut Lab, call_id: &str, reg_id: u32) -> Ask {
+    let contact = format!("Contact: <sip:801@df7jal.invalid;transport=ws>;reg-id={reg_id};{INSTANCE}");
+    lab.register("801", call_id, 1, &contact).with("Supported: path, outbound, gruu")
+}
+
+fn ws(remote: &str, connection: u64) -> Flow {
+    flow(Transport::Ws, remote, Some(connection))
+}
+
+fn call(lab: &mut Lab, contact: u64) -> (Flow, Message) {
+    let to = Destination::Contact { user: "801".into(), contact };
+    lab.command(Command::Place { leg: LegId::placed(1), invite: Box::new(outgoing(to)) });
+    lab.sent.pop().expect("an INVITE was sent")
+}
+
+#[test]
+fn an_outbound_phone_has_a_binding_for_each_of_its_flows() {
+    let mut lab = Lab::new();
+    let ask = outbound(&mut lab, "a", 1);
+    let ok = lab.prove(ws(PHONE, 1), ask);
+    assert_eq!((ok.status(), ok.tokens(Header::Require)), (Some(200), vec!["outbound".to_owned()]));
+    assert!(String::from_utf8_lossy(ok.as_bytes()).contains("\r\nFlow-Timer: 60\r\n"));
+    assert!(ok.lists_token(Header::Supported, "path"));
+    let ask = outbound(&mut lab, "b", 2);
+    lab.prove(ws("198.51.100.7:40001", 2), ask);
+    assert_eq!(lab.endpoint.registrar.bindings("801").len(), 2);
+    let ask = outbound(&mut lab, "c", 1);
+    lab.prove(ws("198.51.100.7:40002", 3), ask);
+    assert_eq!(lab.endpoint.registrar.bindings("801").len(), 2, "the same flow number takes its place");
+    let plain = lab.register("801", "d", 1, &format!("Contact: <sip:801@10.0.0.7>;reg-id=1;{INSTANCE}"));
+    let ok = lab.prove(udp(PHONE), plain);
+    assert_eq!(ok.header(Header::Require), None, "not asked for, not agreed on");
+}
+
+#[test]
+fn a_proxy_that_knows_nothing_of_outbound_is_told_to_the_phone() {
+    let mut lab = Lab::new();
+    let ask = outbound(&mut lab, "a", 1).with("Via: SIP/2.0/TCP 10.0.0.9;branch=z9hG4bKphone");
+    assert_eq!(lab.prove(udp(PHONE), ask).status(), Some(439));
+    assert!(lab.endpoint.registrar.bindings("801").is_empty());
+    let ask = outbound(&mut lab, "b", 1)
+        .with("Via: SIP/2.0/TCP 10.0.0.9;branch=z9hG4bKphone")
+        .with("Path: <sip:core.test;lr>")
+        .with("Path: <sip:flow7@edge.test;lr;ob>");
+    assert_eq!(lab.prove(udp(PHONE), ask).status(), Some(200));
+    let wants = lab.register("801", "c", 1, "Contact: <sip:801@10.0.0.7>").with("Require: gruu");
+    assert_eq!(lab.prove(udp(PHONE), wants).status(), Some(420));
+}
+
+#[test]
+fn a_phone_behind_an_edge_is_called_by_the_way_that_its_registration_took() {
+    let mut lab = Lab::new();
+    let ask = lab
+        .register("801", "a", 1, "Contact: <sip:801@10.0.0.7;transport=tcp>")
+        .with("Path: <sip:core.test;lr>, <sip:flow7@edge.test;lr>");
+    let ok = lab.prove(udp(PHONE), ask);
+    let told: Vec<String> = ok.list(Header::Path).iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["<sip:core.test;lr>", "<sip:flow7@edge.test;lr>"]);
+    let (way, invite) = call(&mut lab, 1);
+    assert_eq!(way, udp(PHONE), "to the proxy that it came from");
+    assert_eq!(invite.uri_text(), "sip:801@10.0.0.7;transport=tcp");
+    let routes: Vec<String> =
+        invite.addresses(Header::Route).unwrap().iter().map(|route| route.uri.to_string()).collect();
+    assert_eq!(routes, ["sip:core.test;lr", "sip:flow7@edge.test;lr"]);
+    lab.wait(Duration::from_secs(100));
+    assert!(lab.sent.iter().all(|(_, m)| !is_method(m, &Method::Options)), "the edge keeps it awake");
+}
+
+/// A dialog lives on when the phone comes back by another connection, before or after the old one is known
+/// to be gone.
+#[test]
+fn a_call_follows_its_phone_to_a_new_connection() {
+    for is_closed_first in [true, false] {
+        let mut lab = Lab::new();
+        let ask = outbound(&mut lab, "a", 1);
+        lab.prove(ws(PHONE, 1), ask);
+        let (way, invite) = call(&mut lab, 1);
+        assert_eq!(way, ws(PHONE, 1));
+        lab.receive(way, &answer(&invite, 200, "phone", SDP));
+        if is_closed_first {
+            lab.input(Input::Closed { connection: 1 });
+        }
+        let ask = outbound(&mut lab, "b", 1);
+        lab.prove(ws("203.0.113.50:999", 2), ask);
+        lab.input(Input::Closed { connection: 1 });
+        lab.sent.clear();
+        lab.command(Command::HangUp { leg: LegId::placed(1), cause: Cause::CallerHungUp });
+        let (way, bye) = lab.sent.pop().unwrap();
+        assert!(is_method(&bye, &Method::Bye));
+        assert_eq!(way, ws("203.0.113.50:999", 2));
+        lab.receive(way, &answer(&bye, 200, "phone", ""));
+        lab.assert_no_leak();
+        lab.input(Input::Closed { connection: 2 });
+        lab.wait(Duration::from_hours(1));
+        assert_eq!(lab.endpoint.registrar.held(), 0);
+    }
+}
+
+#[test]
+fn a_call_does_not_follow_another_phone_of_the_user() {
+    let mut lab = Lab::new();
+    let ask = outbound(&mut lab, "a", 1);
+    lab.prove(ws(PHONE, 1), ask);
+    let (way, invite) = call(&mut lab, 1);
+    lab.receive(way, &answer(&invite, 200, "phone", SDP));
+    lab.input(Input::Closed { connection: 1 });
+    let other = "Contact: <sip:801@other.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:0002>\"";
+    let ask = lab.register("801", "b", 1, other);
+    lab.prove(ws("203.0.113.50:999", 2), ask);
+    lab.sent.clear();
+    lab.command(Command::HangUp { leg: LegId::placed(1), cause: Cause::CallerHungUp });
+    assert_eq!(lab.sent.pop().unwrap().0, ws(PHONE, 1));
+}
+
+#[test]
+fn a_certificate_makes_a_trunk_wherever_it_comes_from() {
+    let mut directory = directory();
+    directory.trunks[0].certificate = Some("sbc.carrier.test".to_owned());
+    let mut lab = Lab::with(directory);
+    let way = flow(Transport::Tls, "203.0.113.7:50000", Some(5));
+    lab.input(Input::Proved { connection: 5, names: vec!["sbc.carrier.test".to_owned()] });
+    let ask = lab.ask("INVITE").sdp();
+    lab.receive(way, &ask.text());
+    assert_eq!(lab.incoming().peer, crate::seam::Peer::Trunk("carrier".into()));
+    lab.input(Input::Closed { connection: 5 });
+    let ask = lab.ask("INVITE").sdp().branch("later");
+    lab.sent.clear();
+    lab.receive(way, &ask.text());
+    assert_eq!(lab.wrote(), ["401"], "the proof goes with its connection");
+}
+
+fn long() -> String {
+    format!("{SDP}{}", "a=x-padding:0123456789012345678901234567890123456789\r\n".repeat(25))
+}
+
+fn to_trunk(lab: &mut Lab, leg: u64, sdp: &str) -> (Flow, Message) {
+    let to = Destination::Trunk { trunk: "carrier".into(), number: "13800138001".to_owned() };
+    let invite = Outgoing { sdp: sdp.to_owned(), ..outgoing(to) };
+    lab.sent.clear();
+    lab.command(Command::Place { leg: LegId::placed(leg), invite: Box::new(invite) });
+    lab.sent.pop().expect("an INVITE was sent")
+}
+
+#[test]
+fn what_is_too_long_for_udp_goes_over_tcp_and_back_where_that_is_refused() {
+    let mut directory = directory();
+    directory.listeners = vec![Listener { transport: Transport::Udp, address: OURS.parse().unwrap() }];
+    directory.trunks[0].targets = vec![udp(CARRIER)];
+    let mut lab = Lab::with(directory);
+    let stream = flow(Transport::Tcp, CARRIER, None);
+    let (way, invite) = to_trunk(&mut lab, 1, &long());
+    assert_eq!((way, invite.via().unwrap().transport.as_str()), (stream, "TCP"));
+    lab.wait(Duration::from_secs(2));
+    assert!(lab.sent.iter().all(|(_, m)| !is_method(m, &Method::Invite)), "a stream repeats nothing");
+    // Answered over the stream; the dialog itself is short and goes on over UDP.
+    lab.sent.clear();
+    lab.receive(flow(Transport::Tcp, CARRIER, Some(9)), &answer(&invite, 200, "far", SDP));
+    let (way, ack) = lab.sent.pop().unwrap();
+    assert_eq!(
+        (way, brief(&ack).as_str(), ack.via().unwrap().transport.as_str()),
+        (udp(CARRIER), "ACK", "UDP")
+    );
+
+    assert_eq!(to_trunk(&mut lab, 2, SDP).0, udp(CARRIER), "short ones as ever");
+    let (_, over_tcp) = to_trunk(&mut lab, 3, &long());
+    lab.input(Input::Unreachable { flow: stream });
+    let (way, again) = lab.sent.pop().unwrap();
+    assert_eq!((way, again.via().unwrap().transport.as_str()), (udp(CARRIER), "UDP"));
+    assert_eq!(again.call_id(), over_tcp.call_id());
+    assert_eq!(to_trunk(&mut lab, 4, &long()).0, udp(CARRIER), "it is not tried again at once");
+    lab.wait(Duration::from_mins(11));
+    assert_eq!(to_trunk(&mut lab, 5, &long()).0, stream);
+}
+
+#[test]
+fn a_phone_on_udp_gets_long_requests_over_udp() {
+    let mut lab = Lab::new();
+    lab.register_phone();
+    let to = Destination::Contact { user: "801".into(), contact: 1 };
+    let invite = Outgoing { sdp: long(), ..outgoing(to) };
+    lab.command(Command::Place { leg: LegId::placed(1), invite: Box::new(invite) });
+    assert_eq!(lab.sent.pop().unwrap().0, udp(PHONE));
+}
