@@ -1,4 +1,4 @@
-//! RFC 4475: every torture message gets the verdict that the RFC asks for.
+//! RFC 4475, RFC 5118 and what phones really send: every message gets its verdict from the parser.
 
 #![allow(clippy::unwrap_used, reason = "a failure to read is a failed test")]
 
@@ -9,10 +9,11 @@ use bytes::Bytes;
 use sip::framer::{Frame, Framer};
 use sip::{Carriage, Contacts, Draft, Flaw, Header, Message, Scheme, ViaTransport};
 
-use messages::all;
+use messages::{Torture, all, ipv6, oversize, probes, ten_megabytes};
 
 fn bytes_of(name: &str) -> Bytes {
-    all().into_iter().find(|torture| torture.name == name).unwrap_or_else(|| panic!("{name}")).bytes.into()
+    let mut every = [all(), ipv6(), probes()].into_iter().flatten();
+    every.find(|torture| torture.name == name).unwrap_or_else(|| panic!("{name}")).bytes.into()
 }
 
 fn read(name: &str) -> Message {
@@ -42,13 +43,68 @@ const REFUSED: &[(&str, Option<u16>, Flaw)] = &[
     ("insuf", Some(400), Flaw::Insufficient),
     ("multi01", Some(400), Flaw::Repeated),
     ("mcl01", Some(400), Flaw::ContentLength),
+    // RFC 5118.
+    ("ipv6-bad", Some(400), Flaw::RequestUri),
+    ("ipv6-bug-abnf-3-colons", Some(400), Flaw::RequestUri),
+    // Too large (reliability.md, B8).
+    ("line-64k", Some(513), Flaw::LineTooLong),
+    ("headers-10000", Some(513), Flaw::TooManyHeaders),
+    ("route-1000", Some(513), Flaw::TooManyHeaders),
+    ("route-1000-in-one-line", Some(513), Flaw::LineTooLong),
+    ("body-10mb", Some(513), Flaw::TooLarge),
 ];
 
 #[test]
-fn all_49_messages_get_their_verdict() {
+fn all_49_messages_of_rfc_4475_get_their_verdict() {
     let all = all();
     assert_eq!(all.len(), 49);
-    for torture in all {
+    judge(all);
+}
+
+#[test]
+fn the_messages_of_rfc_5118_get_their_verdict() {
+    assert_eq!(ipv6().len(), 11);
+    judge(ipv6());
+    let address = |text: &str| Some(sip::Host::Address(text.parse().unwrap()));
+    let (ambiguous, plain) = (read("port-ambiguous"), read("port-unambiguous"));
+    // In brackets everything is the address; the port is what follows them.
+    let host = |message: &Message| message.uri().unwrap().host_text().map(str::to_owned);
+    assert_eq!(ambiguous.uri().unwrap().host(), address("2001:db8::10:5070"));
+    assert_eq!((ambiguous.uri().unwrap().port(), plain.uri().unwrap().port()), (None, Some(5070)));
+    assert_eq!(host(&plain).as_deref(), Some("[2001:db8::10]"));
+    // `received` is read with brackets and without (RFC 5118 section 4.5).
+    for name in ["via-received-param-with-delim", "via-received-param-no-delim"] {
+        assert_eq!(read(name).via().unwrap().received(), Some("2001:db8::9:255".parse().unwrap()), "{name}");
+    }
+    assert_eq!(read("mult-ip-in-header").vias().unwrap().len(), 3);
+    assert_eq!(read("ipv4-mapped-ipv6").via().unwrap().sent_port(), 19823);
+}
+
+#[test]
+fn what_phones_and_carriers_really_send_is_read() {
+    judge(probes());
+    judge(oversize());
+    judge(vec![ten_megabytes()]);
+    assert_eq!(read("no-length").body().len(), 150);
+    assert_eq!(read("star").contacts(), Ok(Contacts::All));
+    assert!(read("outbound").contact().unwrap().params.has("+sip.instance"));
+    assert_eq!((read("compact").call_id().as_ref(), read("compact").body().len()), ("compact.1", 150));
+    assert_eq!(read("two-vias").vias().unwrap()[1].branch(), Some("z9hG4bKsecond"));
+    assert_eq!(read("folded-via").via().unwrap().branch(), Some("z9hG4bKfolded"));
+    assert_eq!(read("tel").uri().unwrap().user().as_deref(), Some("057155550100"));
+    assert_eq!(read("tel").from().unwrap().uri.user().as_deref(), Some("+86-138-0013-8000"));
+    // Nothing after a line that is not UTF-8 is lost, nor is an escape resolved twice.
+    assert_eq!(read("not-utf8").header(Header::Organization).unwrap().raw(), b"after it");
+    assert_eq!(read("percent").uri().unwrap().user().as_deref(), Some("100%%25"));
+    assert_eq!(read("binary-body").body().len(), 261);
+    let tenth = read("tenth-use-of-a-nonce");
+    let proof = sip::Credentials::parse(&tenth.header(Header::Authorization).unwrap().text()).unwrap();
+    assert_eq!((proof.nc(), proof.algorithm()), (Some(10), Some(sip::Algorithm::Sha256)));
+    assert_eq!(read("via-100").vias().unwrap().len(), 101);
+}
+
+fn judge(messages: Vec<Torture>) {
+    for torture in messages {
         let name = torture.name;
         let verdict = Message::parse(torture.bytes.into(), Carriage::Datagram);
         match (verdict, REFUSED.iter().find(|(refused, ..)| *refused == name)) {

@@ -176,6 +176,7 @@ impl Example {
     /// What is left though nothing should be, and what went wrong.
     pub fn faults(&self) -> Vec<String> {
         let mut faults: Vec<String> = self.world.pbx().faults().to_vec();
+        faults.extend_from_slice(self.world.second_reader().faults());
         for phone in self.world.phones() {
             let name = &phone.setup().name;
             faults.extend(phone.faults().map(|fault| format!("{name} says: {fault}")));

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use base::{Entropy, Mono};
 
+use super::second::SecondReader;
+
 /// How bad a network is.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
@@ -41,6 +43,9 @@ pub(super) struct Network {
     letters: BTreeMap<(Mono, u64), Letter>,
     posted: u64,
     traffic: Traffic,
+    second: SecondReader,
+    /// Where Sibai's SIP comes from.
+    sibai: SocketAddr,
     /// SIP is printed as it is posted.
     traced: bool,
 }
@@ -63,9 +68,9 @@ pub struct Traffic {
 }
 
 impl Network {
-    pub(super) fn new(link: Link, entropy: Entropy) -> Self {
-        let (letters, traffic) = (BTreeMap::new(), Traffic::default());
-        Self { link, entropy, letters, posted: 0, traffic, traced: false }
+    pub(super) fn new(link: Link, sibai: SocketAddr, entropy: Entropy) -> Self {
+        let (letters, traffic, second) = (BTreeMap::new(), Traffic::default(), SecondReader::default());
+        Self { link, entropy, letters, posted: 0, traffic, second, sibai, traced: false }
     }
 
     pub(super) fn trace(&mut self) {
@@ -74,6 +79,10 @@ impl Network {
 
     pub(super) fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    pub(super) fn second_reader(&self) -> &SecondReader {
+        &self.second
     }
 
     pub(super) fn set_link(&mut self, link: Link) {
@@ -93,6 +102,9 @@ impl Network {
     pub(super) fn post(&mut self, now: Mono, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         // The first byte of RTP has its top bit set (RFC 3550 §5.1), that of SIP never.
         let sip = bytes.first().is_some_and(u8::is_ascii);
+        if sip {
+            self.second.read(from, from == self.sibai, &bytes);
+        }
         let lost = self.entropy.below(10_000) < self.link.lost;
         if sip && self.traced {
             println!("{now:?} {from} -> {to} {}{}", title(&bytes), if lost { "  LOST" } else { "" });

@@ -6,6 +6,7 @@
 pub mod example;
 mod link;
 mod pbx_side;
+mod second;
 mod shadow;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use example::Example;
 use link::Network;
 pub use link::{Link, Traffic};
 pub use pbx_side::{PbxSide, Take};
+pub use second::{Limit, SecondReader};
 
 /// What a world is made of.
 #[derive(Clone, Debug)]
@@ -84,7 +86,7 @@ impl World {
     pub fn new(setting: &Setting) -> Self {
         let mut entropy = Entropy::from_number(setting.seed);
         let now = Now { mono: Mono::ZERO + Duration::from_secs(1), wall: setting.at };
-        let network = Network::new(setting.link, entropy.fork());
+        let network = Network::new(setting.link, pbx_side::address(SIBAI), entropy.fork());
         Self {
             now,
             network,
@@ -143,6 +145,11 @@ impl World {
     /// What became of the datagrams.
     pub fn traffic(&self) -> Traffic {
         self.network.traffic()
+    }
+
+    /// What rsip read of every message, beside our own parser.
+    pub fn second_reader(&self) -> &SecondReader {
+        self.network.second_reader()
     }
 
     /// From now on what happens is printed.

@@ -425,7 +425,7 @@ fn flow(remote: SocketAddr) -> Flow {
     Flow { transport: Transport::Udp, local: address(SIBAI), remote, connection: None, listener: 0 }
 }
 
-fn address(text: &str) -> SocketAddr {
+pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 

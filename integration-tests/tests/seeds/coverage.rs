@@ -34,6 +34,9 @@ coverage! {
     worlds,
     sip_messages,
     sip_lost,
+    /// By our parser and by rsip.
+    read_twice,
+    fields_compared,
     media_packets,
     media_lost,
     doubled,
@@ -83,6 +86,8 @@ impl Coverage {
         (self.sip_messages, self.sip_lost) = (traffic.sip, traffic.sip_lost);
         (self.media_packets, self.media_lost) = (traffic.media, traffic.media_lost);
         (self.doubled, self.overtaken) = (traffic.doubled, traffic.overtaken);
+        let second = life.example.world.second_reader();
+        (self.read_twice, self.fields_compared) = (second.messages(), second.fields());
         self.clones_followed = life.example.world.pbx().followed();
     }
 

@@ -1,11 +1,19 @@
-//! The 49 messages of RFC 4475, by the names that the RFC gives them.
+//! Messages that hurt, by the names that their RFCs give them: RFC 4475, RFC 5118, and what phones really send.
+//!
+//! Read here by the parser's tests, and by integration-tests, which send them to the running engine.
 
+#[path = "ipv6.rs"]
+mod ipv6;
+#[path = "probes.rs"]
+mod probes;
 #[path = "semantics.rs"]
 mod semantics;
 #[path = "syntax.rs"]
 mod syntax;
 
-/// A message and the section that describes it.
+pub(crate) use probes::{oversize, probes, ten_megabytes};
+
+/// A message.
 pub(crate) struct Torture {
     /// The RFC's file name.
     pub(crate) name: &'static str,
@@ -13,7 +21,12 @@ pub(crate) struct Torture {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Every message, in the order of the RFC.
+/// The eleven of RFC 5118.
+pub(crate) fn ipv6() -> Vec<Torture> {
+    ipv6::TEXTS.iter().map(|&(name, text)| Torture { name, bytes: wire(name, text) }).collect()
+}
+
+/// The 49 of RFC 4475.
 pub(crate) fn all() -> Vec<Torture> {
     let mut all: Vec<Torture> = syntax::TEXTS
         .iter()
