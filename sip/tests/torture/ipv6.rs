@@ -93,7 +93,7 @@ c=IN IP6 2001:db8::20
 t=3338481189 3370017201
 m=audio 6000 RTP/AVP 0 8
 "),
-    ("mult-ip-in-header", r#"
+    ("mult-ip-in-header", r"
 BYE sip:user@host.example.net SIP/2.0
 Via: SIP/2.0/UDP [2001:db8::9:1]:6050;branch=z9hG4bKas3-118
 Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKjhja8781hjuaij65144
@@ -105,7 +105,7 @@ To: sip:user@example.net;tag=9817--94
 From: sip:user@example.com;tag=81x2
 Content-Length: 0
 
-"#),
+"),
     ("mult-ip-in-sdp", r"
 INVITE sip:user@[2001:db8::10] SIP/2.0
 To: sip:user@[2001:db8::10]
