@@ -2,6 +2,7 @@
 
 mod sipp {
     mod house;
+    mod races;
     mod referring;
     mod refusals;
     mod ringing;

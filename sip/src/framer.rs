@@ -5,8 +5,9 @@ use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
 use crate::lex;
+use crate::message::bad::{BadMessage, Flaw};
 use crate::message::name::Header;
-use crate::message::{MAX_HEADERS, MAX_LINE, MAX_MESSAGE};
+use crate::message::{Carriage, MAX_HEADERS, MAX_LINE, MAX_MESSAGE, Message};
 
 /// The bytes of one connection that are not yet a whole message: never more than the largest message and
 /// one read.
@@ -46,6 +47,21 @@ pub enum Unframeable {
         /// The head, for `Message::parse` to salvage.
         head: Bytes,
     },
+}
+
+impl Unframeable {
+    /// What to answer before the stream is closed; `None` when its head shows no request.
+    pub fn refusal(self) -> Option<BadMessage> {
+        let (head, flaw) = match self {
+            Self::TooLarge { head } => (head, Flaw::TooLarge),
+            Self::Length { head } => (head, Flaw::ContentLength),
+        };
+        let mut bad = Message::parse(head, Carriage::Stream).err()?;
+        // The head alone has flaws of its own: its end or its body is missing.
+        bad.flaw = flaw;
+        bad.status = bad.status.map(|_| flaw.status());
+        Some(bad)
+    }
 }
 
 impl Framer {
@@ -257,6 +273,19 @@ mod tests {
             assert!(framer.pending() <= MAX_MESSAGE + 1024);
         }
         assert!(was_refused);
+    }
+
+    #[test]
+    fn what_cannot_be_framed_is_refused_by_its_reason() {
+        let via = "Via: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1";
+        for (length, status) in [("99999999", 513), ("-1", 400)] {
+            let mut framer = Framer::new();
+            framer.push(format!("OPTIONS sip:a SIP/2.0\r\n{via}\r\nl: {length}\r\n\r\n").as_bytes());
+            let broken = framer.next_frame().unwrap().unwrap_err();
+            assert_eq!(broken.refusal().unwrap().status, Some(status));
+        }
+        let junk = Unframeable::TooLarge { head: Bytes::from_static(b"xxxxxxx") };
+        assert_eq!(junk.refusal().unwrap().status, None);
     }
 
     proptest! {

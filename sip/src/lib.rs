@@ -9,6 +9,7 @@ pub mod framer;
 pub mod header;
 mod lex;
 pub mod message;
+pub mod property;
 mod recent;
 mod registrar;
 pub mod seam;

@@ -100,11 +100,15 @@ impl Network {
     }
 
     pub(super) fn post(&mut self, now: Mono, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        // The first byte of RTP has its top bit set (RFC 3550 §5.1), that of SIP never.
-        let sip = bytes.first().is_some_and(u8::is_ascii);
-        if sip {
+        if is_sip(&bytes) {
             self.second.read(from, from == self.sibai, &bytes);
         }
+        self.inject(now, from, to, bytes);
+    }
+
+    /// The same for bytes that need not be good SIP: only we read them.
+    pub(super) fn inject(&mut self, now: Mono, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let sip = is_sip(&bytes);
         let lost = self.entropy.below(10_000) < self.link.lost;
         if sip && self.traced {
             println!("{now:?} {from} -> {to} {}{}", title(&bytes), if lost { "  LOST" } else { "" });
@@ -134,6 +138,11 @@ impl Network {
         self.traffic.overtaken += u64::from(last);
         self.letters.insert((at, self.posted), letter);
     }
+}
+
+/// The first byte of RTP has its top bit set (RFC 3550 §5.1), that of SIP never.
+fn is_sip(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(u8::is_ascii)
 }
 
 /// The first line of a message, with what tells its transaction from others.

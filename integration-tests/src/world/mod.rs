@@ -9,7 +9,7 @@ mod pbx_side;
 mod second;
 mod shadow;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +59,9 @@ pub struct World {
     /// Who listens where.
     places: BTreeMap<SocketAddr, usize>,
     seen: Vec<Seen>,
+    /// Addresses without a phone, and what came there.
+    ears: BTreeSet<SocketAddr>,
+    overheard: Vec<Vec<u8>>,
     traced: bool,
 }
 
@@ -94,6 +97,8 @@ impl World {
             phones: Vec::new(),
             places: BTreeMap::new(),
             seen: Vec::new(),
+            ears: BTreeSet::new(),
+            overheard: Vec::new(),
             traced: false,
         }
     }
@@ -110,6 +115,21 @@ impl World {
         }
         self.phones.push(phone);
         number
+    }
+
+    /// From now on what comes to this address is kept, in place of any phone there.
+    pub fn overhear(&mut self, at: SocketAddr) {
+        self.ears.insert(at);
+    }
+
+    /// What came to the addresses that are overheard since it was last asked.
+    pub fn overheard(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.overheard)
+    }
+
+    /// Posts any bytes to Sibai's SIP.
+    pub fn inject(&mut self, from: SocketAddr, bytes: Vec<u8>) {
+        self.network.inject(self.now.mono, from, pbx_side::address(SIBAI), bytes);
     }
 
     /// The moment.
@@ -226,6 +246,10 @@ impl World {
         }
         let now = self.now;
         while let Some(letter) = self.network.arrived(now.mono) {
+            if self.ears.contains(&letter.to) {
+                self.overheard.push(letter.bytes);
+                continue;
+            }
             match self.places.get(&letter.to).copied() {
                 Some(phone) => {
                     let input = if letter.to == self.phones[phone].setup().local_sip {

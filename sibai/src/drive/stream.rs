@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sip::framer::{Frame, Framer, Unframeable};
+use sip::framer::{Frame, Framer};
 use sip::seam::{Flow, Input as SipInput, Transport};
 use sip::{Carriage, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -209,10 +209,8 @@ impl Streams {
                 None => return (answers, true),
                 Some(Err(unframeable)) => {
                     // Where the next message begins nobody can tell any more: say so, then close.
-                    let (Unframeable::TooLarge { head } | Unframeable::Length { head }) = unframeable;
-                    if let Err(bad) = Message::parse(head, Carriage::Stream)
-                        && let Some(reply) = bad.reply(flow.remote, LAST_TAG)
-                    {
+                    let reply = unframeable.refusal().and_then(|bad| bad.reply(flow.remote, LAST_TAG));
+                    if let Some(reply) = reply {
                         answers.extend_from_slice(reply.as_bytes());
                     }
                     return (answers, false);

@@ -51,7 +51,7 @@ CSeq: 98176 REGISTER
 Content-Length: 0
 
 "#),
-    ("via-received-param-with-delim", r#"
+    ("via-received-param-with-delim", r"
 BYE sip:[2001:db8::10] SIP/2.0
 To: sip:user@example.com;tag=bd76ya
 From: sip:user@example.com;tag=81x2
@@ -61,7 +61,7 @@ Max-Forwards: 70
 CSeq: 321 BYE
 Content-Length: 0
 
-"#),
+"),
     ("via-received-param-no-delim", r#"
 OPTIONS sip:[2001:db8::10] SIP/2.0
 To: sip:user@example.com

@@ -19,7 +19,7 @@ pub(crate) fn oversize() -> Vec<Torture> {
         format!("Route: {}<sip:hop.example.com;lr>\r\n", "<sip:hop.example.com;lr>,".repeat(999));
     let long = format!("Subject: {}\r\n", "x".repeat(64_000));
     vec![
-        Torture { name: "datagram-65507", bytes: padded("datagram-65507", 65_507) },
+        Torture { name: "longest-datagram", bytes: padded("longest-datagram", LONGEST) },
         Torture { name: "line-64k", bytes: repeated("line-64k", &long, 1) },
         Torture { name: "headers-10000", bytes: repeated("headers-10000", "X: 1\r\n", 10_000) },
         Torture { name: "route-1000", bytes: repeated("route-1000", route, 1_000) },
@@ -82,6 +82,9 @@ fn binary_body() -> Vec<u8> {
     bytes.extend(body);
     bytes
 }
+
+/// The longest datagram has 65,507 bytes; a few are left for what makes one copy another message.
+const LONGEST: usize = 65_480;
 
 const VIA: &str = "Via: SIP/2.0/UDP hop.example.com;branch=z9hG4bKhop\r\n";
 

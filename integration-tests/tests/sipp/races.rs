@@ -1,0 +1,102 @@
+//! The races and methods of SIP, one scenario of SIPp each; docs/conformance.md lists them beside the stories
+//! that tell the same in virtual time.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use integration_tests::wire::{Setup, Sibai};
+
+use super::house::{CALLER, NUMBER, PATIENCE, legs, sipp_seat};
+
+#[test]
+fn whatever_a_caller_crosses_the_call_is_one_call_and_ends_once() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let scenarios = [
+        "caller_updates.xml",
+        "caller_reinvites_too_early.xml",
+        "caller_hangs_up_while_it_reinvites.xml",
+        "caller_hangs_up_before_its_ack.xml",
+        "caller_is_merged.xml",
+        "caller_asks_in_its_dialog.xml",
+        "caller_sends_info.xml",
+        "caller_without_offer.xml",
+    ];
+    for scenario in scenarios {
+        sibai.sipp(scenario).service(NUMBER).key("caller", CALLER).run(PATIENCE)?;
+    }
+    let records = sibai.call_records(scenarios.len())?;
+    let causes: Vec<_> = records.iter().map(|record| record["cause"].as_str().unwrap_or_default()).collect();
+    ensure!(causes.iter().all(|cause| *cause == "caller_hung_up"), "{causes:?}");
+    Ok(())
+}
+
+#[test]
+fn a_lost_ack_is_asked_for_by_the_200_again() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let run = sibai.sipp("caller_loses_its_ack.xml").service(NUMBER).key("caller", CALLER).run(PATIENCE)?;
+    let received = run.received();
+    let answers = received.iter().filter(|text| text.starts_with("SIP/2.0 200") && text.contains("1 INVITE"));
+    // At once, after T1 and after 3 T1; none after the ACK.
+    assert_eq!(answers.count(), 3, "{received:#?}");
+    assert_eq!(sibai.call_record()?["cause"], "caller_hung_up");
+    Ok(())
+}
+
+#[test]
+fn what_wants_a_dialog_or_is_not_built_is_said() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    sibai.sipp("methods_refused.xml").service(NUMBER).key("caller", CALLER).run(PATIENCE)?;
+    sibai.call_records(0)?;
+    Ok(())
+}
+
+#[test]
+fn our_refresh_crosses_a_reinvite_and_both_are_told_apart() -> Result<()> {
+    let sibai = Sibai::start(Setup::default().line("max_wait: 5min", "max_wait: 4min"))?;
+    let run = sibai.sipp("session_timer_ours.xml").service(NUMBER).key("caller", CALLER);
+    run.arguments(&["-recv_timeout", "60000"]).run(REFRESHED_WITHIN)?;
+    assert_eq!(sibai.call_record()?["cause"], "caller_hung_up");
+    Ok(())
+}
+
+#[test]
+fn two_branches_of_a_seat_answer_and_one_is_taken() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let mut seat = sipp_seat(&sibai, "8003", 0, "seat_forks.xml")?;
+    calls(&sibai)?;
+    seat.finish(PATIENCE)?;
+    let record = sibai.call_record()?;
+    assert_eq!(legs(&record), [("-", "caller_hung_up"), ("zhao_min", "caller_hung_up")]);
+    Ok(())
+}
+
+#[test]
+fn a_seat_may_have_early_media() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let mut seat = sipp_seat(&sibai, "8003", 0, "seat_has_early_media.xml")?;
+    calls(&sibai)?;
+    seat.finish(PATIENCE)?;
+    assert_eq!(sibai.call_record()?["seat"], "zhao_min");
+    Ok(())
+}
+
+#[test]
+fn an_old_register_takes_nothing_away() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let password = sibai.password("8001")?;
+    let run = sibai.sipp("register_out_of_order.xml").from(sibai.phone_port(0)).service("8001");
+    run.credentials("8001", password).run(PATIENCE)?;
+    let registered = sibai.metric("pbx_registrations").context("registrations")?;
+    assert!((registered - 1.0).abs() < 0.5, "{registered} are registered");
+    Ok(())
+}
+
+/// A caller that presses 0 for the after-sales seats, and hangs up after talking.
+fn calls(sibai: &Sibai) -> Result<()> {
+    let caller = sibai.sipp("caller_hangs_up.xml").service(NUMBER).key("caller", CALLER).key("key", "0");
+    caller.arguments(&["-d", "2500"]).run(PATIENCE)?;
+    Ok(())
+}
+
+/// Half of the shortest session interval, 90 s (RFC 4028 section 4), and some.
+const REFRESHED_WITHIN: Duration = Duration::from_secs(75);

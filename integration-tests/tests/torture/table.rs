@@ -1,0 +1,61 @@
+//! The verdicts as a table of docs/conformance.md: the committed file and the code say the same.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use super::verdicts::{Set, Tcp, VERDICTS, Verdict};
+
+/// Compares the committed table with the verdicts; with `WRITE_CONFORMANCE=1` writes it anew instead.
+pub(crate) fn compare() -> Result<()> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/conformance.md");
+    let text = std::fs::read_to_string(&file).context("docs/conformance.md")?;
+    let (before, rest) = text.split_once(BEGIN).context("the table's beginning is not marked")?;
+    let (_, after) = rest.split_once(END).context("the table's end is not marked")?;
+    let whole = format!("{before}{BEGIN}\n{}{END}{after}", table()?);
+    if std::env::var_os("WRITE_CONFORMANCE").is_some() {
+        return Ok(std::fs::write(&file, whole)?);
+    }
+    ensure!(
+        text == whole,
+        "docs/conformance.md says otherwise: WRITE_CONFORMANCE=1 cargo nextest run -p integration-tests \
+        --test torture document"
+    );
+    Ok(())
+}
+
+fn table() -> Result<String> {
+    let mut text = String::new();
+    for (set, title) in SETS {
+        write!(text, "\n### {title}\n\n| | message | trunk | seat | stranger | over TCP | why |\n")?;
+        text.push_str("|---|---|--:|--:|--:|---|---|\n");
+        for verdict in VERDICTS.iter().filter(|verdict| verdict.set == set) {
+            let Verdict { section, name, why, .. } = verdict;
+            let [trunk, seat, stranger] = [verdict.trunk, verdict.seat, verdict.stranger].map(answer);
+            let tcp = match verdict.tcp {
+                Tcp::Same => String::new(),
+                Tcp::Closes(code) => format!("{code}, closed"),
+                Tcp::Waits => "waits".to_owned(),
+                Tcp::ThenInvite(trunk, other) => format!("then {trunk}, {other}, {other}"),
+            };
+            writeln!(text, "| {section} | {name} | {trunk} | {seat} | {stranger} | {tcp} | {why} |")?;
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+fn answer(code: u16) -> String {
+    if code == 0 { "—".to_owned() } else { code.to_string() }
+}
+
+const SETS: [(Set, &str); 4] = [
+    (Set::Rfc4475, "RFC 4475"),
+    (Set::Rfc5118, "RFC 5118 (IPv6)"),
+    (Set::Traffic, "What phones and carriers really send"),
+    (Set::Oversize, "What is too large"),
+];
+
+const BEGIN: &str = "<!-- verdicts: begin -->";
+const END: &str = "<!-- verdicts: end -->";
