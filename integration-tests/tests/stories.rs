@@ -2,6 +2,8 @@
 
 #[path = "stories/consent.rs"]
 mod consent;
+#[path = "stories/crossing.rs"]
+mod crossing;
 #[path = "stories/doors.rs"]
 mod doors;
 #[path = "stories/hours.rs"]

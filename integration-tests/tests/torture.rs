@@ -42,6 +42,11 @@ fn every_message_has_one_verdict_and_the_document_says_the_same() -> Result<()> 
     torture::table::compare()
 }
 
+#[test]
+fn every_race_that_the_document_names_is_told() -> Result<()> {
+    torture::table::find_what_it_names()
+}
+
 /// PROTOS' taxonomy (reliability.md B2) in virtual time: whatever is wrong, the node goes on.
 #[test]
 fn one_wrong_thing_in_one_place_stops_nothing() -> Result<()> {

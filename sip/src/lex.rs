@@ -222,7 +222,8 @@ const fn classes() -> [u8; 256] {
         let b = byte as u8;
         let token = b.is_ascii_alphanumeric()
             || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
-        let plain = !is_lws_byte(b) && !matches!(b, b'"' | b'<' | b'>' | b',' | b';');
+        // Control characters are in no parameter, and what we write has none: it would read otherwise again.
+        let plain = b > b' ' && b != 0x7f && !matches!(b, b'"' | b'<' | b'>' | b',' | b';');
         let mark = matches!(b, b'"' | b'<' | b',');
         let uri_mark =
             b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"' | b'@' | b':' | b';' | b'?' | b'[' | b']');

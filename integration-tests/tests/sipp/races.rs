@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use integration_tests::wire::{Setup, Sibai};
+use phones::Behaviour;
 
 use super::house::{CALLER, NUMBER, PATIENCE, legs, sipp_seat};
 
@@ -52,8 +53,9 @@ fn what_wants_a_dialog_or_is_not_built_is_said() -> Result<()> {
 
 #[test]
 fn our_refresh_crosses_a_reinvite_and_both_are_told_apart() -> Result<()> {
-    let sibai = Sibai::start(Setup::default().line("max_wait: 5min", "max_wait: 4min"))?;
-    let run = sibai.sipp("session_timer_ours.xml").service(NUMBER).key("caller", CALLER);
+    let sibai = Sibai::start(Setup::default())?;
+    let _seat = sibai.seat("8003", Behaviour::answers(Duration::from_millis(100)))?;
+    let run = sibai.sipp("session_timer_ours.xml").service(NUMBER).key("caller", CALLER).key("key", "0");
     run.arguments(&["-recv_timeout", "60000"]).run(REFRESHED_WITHIN)?;
     assert_eq!(sibai.call_record()?["cause"], "caller_hung_up");
     Ok(())
@@ -74,6 +76,16 @@ fn two_branches_of_a_seat_answer_and_one_is_taken() -> Result<()> {
 fn a_seat_may_have_early_media() -> Result<()> {
     let sibai = Sibai::start(Setup::default())?;
     let mut seat = sipp_seat(&sibai, "8003", 0, "seat_has_early_media.xml")?;
+    calls(&sibai)?;
+    seat.finish(PATIENCE)?;
+    assert_eq!(sibai.call_record()?["seat"], "zhao_min");
+    Ok(())
+}
+
+#[test]
+fn a_seat_may_want_its_183_acknowledged() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let mut seat = sipp_seat(&sibai, "8003", 0, "seat_is_reliable.xml")?;
     calls(&sibai)?;
     seat.finish(PATIENCE)?;
     assert_eq!(sibai.call_record()?["seat"], "zhao_min");

@@ -25,6 +25,41 @@ pub(crate) fn compare() -> Result<()> {
     Ok(())
 }
 
+/// Every story and every scenario that the document names is there.
+pub(crate) fn find_what_it_names() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("docs/conformance.md"))?;
+    let (_, races) = text.split_once("## Races and methods").context("no races")?;
+    let mut sources = String::new();
+    for folder in ["sip/src", "sip/tests", "integration-tests/tests"] {
+        read_all(&root.join(folder), &mut sources)?;
+    }
+    let mut found = 0;
+    for name in races.split('`').skip(1).step_by(2) {
+        let is_there = if name.ends_with(".xml") {
+            root.join("integration-tests/sipp").join(name).exists()
+        } else {
+            sources.contains(&format!("fn {name}("))
+        };
+        ensure!(is_there, "there is no {name}");
+        found += 1;
+    }
+    ensure!(found > 40, "only {found} names");
+    Ok(())
+}
+
+fn read_all(folder: &Path, into: &mut String) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read_all(&path, into)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&std::fs::read_to_string(&path)?);
+        }
+    }
+    Ok(())
+}
+
 fn table() -> Result<String> {
     let mut text = String::new();
     for (set, title) in SETS {

@@ -50,9 +50,7 @@ impl Params {
         if !lex::is_token(name.as_bytes()) {
             return;
         }
-        self.remove(name);
-        self.text.push(';');
-        self.text.push_str(name);
+        self.begin(name);
         self.text.push('=');
         if !value.is_empty() && value.bytes().all(is_bare) {
             self.text.push_str(value);
@@ -64,10 +62,18 @@ impl Params {
     /// Sets a parameter without value; a name that is no token is not set.
     pub fn set_flag(&mut self, name: &str) {
         if lex::is_token(name.as_bytes()) {
-            self.remove(name);
-            self.text.push(';');
-            self.text.push_str(name);
+            self.begin(name);
         }
+    }
+
+    /// Ends with this name in place of any like it. A `;` that trails would make an empty parameter.
+    fn begin(&mut self, name: &str) {
+        self.remove(name);
+        let kept = lex::trim(&self.text);
+        let kept = kept.strip_suffix(';').map_or(kept, lex::trim).len();
+        self.text.truncate(self.text.find(';').unwrap_or(0) + kept);
+        self.text.push(';');
+        self.text.push_str(name);
     }
 
     /// Removes every parameter of this name.
@@ -198,6 +204,9 @@ mod tests {
         assert!(Params::parse(";a;").is_some());
         assert!(Params::parse(";a=\"x").is_none());
         assert!(Params::parse("a").is_none());
+        // Found by fuzzing: what is written has spaces in place of control characters, and two words are no name.
+        assert!(Params::parse(";branc\0\0h=1").is_none());
+        assert!(Params::parse(";a=\u{1}").is_none());
     }
 
     #[test]
@@ -206,5 +215,13 @@ mod tests {
         params.set("a", "x\r\ny;z");
         params.set("bad name", "1");
         assert_eq!(params.as_str(), ";B=2;a=\"x  y;z\"");
+        // Found by fuzzing: `;;` is no run of parameters.
+        for (trailing, set) in [(";", ";lr"), (" ; ", " ;lr"), (" ;a=1 ; ", " ;a=1;lr"), (";a=1", ";a=1;lr")]
+        {
+            let mut params = Params::parse(trailing).unwrap();
+            params.set_flag("lr");
+            assert_eq!(params.as_str().trim_start(), set.trim_start(), "{trailing}");
+            assert!(Params::parse(params.as_str()).is_some(), "{trailing}");
+        }
     }
 }
