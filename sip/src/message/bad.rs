@@ -105,8 +105,12 @@ impl BadMessage {
             }
         }
         if let Some(to) = &remains.to {
-            let tag = if super::reply::has_tag(to) { String::new() } else { format!(";tag={to_tag}") };
-            draft = draft.header(Header::To, format_args!("{to}{tag}"));
+            draft = if super::reply::has_tag(to) {
+                draft.header(Header::To, to)
+            } else {
+                let open = super::reply::open_ended(to.as_bytes());
+                draft.header_raw(Header::To, &[open, b";tag=", to_tag.as_bytes()])
+            };
         }
         if let Some(cseq) = &remains.cseq {
             draft = draft.header(Header::CSeq, cseq);

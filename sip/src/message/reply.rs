@@ -23,7 +23,7 @@ impl Message {
         for value in self.headers(Header::To) {
             draft = match tag {
                 Some(tag) if !has_tag(&value.text()) => {
-                    draft.header_raw(Header::To, &[value.raw(), b";tag=", tag.as_bytes()])
+                    draft.header_raw(Header::To, &[open_ended(value.raw()), b";tag=", tag.as_bytes()])
                 }
                 _ => draft.header_raw(Header::To, &[value.raw()]),
             };
@@ -77,6 +77,12 @@ impl Message {
 /// Whether the text of a From or To carries a tag.
 pub(super) fn has_tag(text: &str) -> bool {
     Address::parse(lex::trim(text)).is_ok_and(|address| address.tag().is_some())
+}
+
+/// The same address ready for one more parameter: without the `;` that some phones let trail.
+pub(super) fn open_ended(raw: &[u8]) -> &[u8] {
+    let raw = raw.trim_ascii_end();
+    raw.strip_suffix(b";").map_or(raw, <[u8]>::trim_ascii_end)
 }
 
 const fn begins_dialog(method: &Method) -> bool {

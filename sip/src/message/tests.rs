@@ -110,6 +110,23 @@ fn a_reply_copies_what_section_8_2_6_asks_for() {
     assert_eq!(&busy.as_bytes()[..22], b"SIP/2.0 486 Busy Here\r");
 }
 
+/// Found by fuzzing: `;;tag=` is no parameter.
+#[test]
+fn a_tag_is_added_behind_a_semicolon_that_trails() {
+    for to in ["sip:a@b;", "<sip:a@b> ; ", "<sip:a@b>;x=1;"] {
+        let text = String::from_utf8(invite("", b"").to_vec()).unwrap();
+        let line = text.lines().find(|line| line.starts_with("To:")).unwrap().to_owned();
+        let request =
+            Message::parse(text.replace(&line, &format!("To: {to}")).into(), Carriage::Datagram).unwrap();
+        let answer = request.reply(200, source(), Some("mine")).finish();
+        let answer = Message::parse(answer.as_bytes().clone(), Carriage::Stream).unwrap();
+        assert_eq!(answer.to_tag().as_deref(), Some("mine"), "{to}");
+        let bad = text.replace(&line, &format!("To: {to}")).replace("CSeq: ", "CSeq: x");
+        let bad = Message::parse(bad.into(), Carriage::Datagram).unwrap_err();
+        assert!(!String::from_utf8_lossy(bad.reply(source(), "mine").unwrap().as_bytes()).contains(";;"));
+    }
+}
+
 #[test]
 fn cancel_and_ack_belong_to_the_transaction_of_their_invite() {
     let request = parsed("Route: <sip:p;lr>\r\nMax-Forwards: 9\r\n", b"");

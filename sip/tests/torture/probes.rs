@@ -218,12 +218,12 @@ Content-Length: 0
 REGISTER sip:example.com SIP/2.0
 Via: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKtenth
 Max-Forwards: 70
-From: <sip:8001@example.com>;tag=fc
-To: <sip:8001@example.com>
+From: <sip:8999@example.com>;tag=fc
+To: <sip:8999@example.com>
 Call-ID: tenth.1
 CSeq: 10 REGISTER
-Contact: <sip:8001@192.0.2.7:5060>
-Authorization: Digest username="8001", realm="sibai", nonce="old", uri="sip:example.com", response="0123456789abcdef0123456789abcdef", algorithm=SHA-256, cnonce="c", qop=auth, nc=0000000a
+Contact: <sip:8999@192.0.2.7:5060>
+Authorization: Digest username="8999", realm="sibai", nonce="old", uri="sip:example.com", response="0123456789abcdef0123456789abcdef", algorithm=SHA-256, cnonce="c", qop=auth, nc=0000000a
 Content-Length: 0
 
 "#),
