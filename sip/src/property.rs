@@ -31,7 +31,9 @@ pub fn message(bytes: &[u8]) -> Verdict {
     let written = Draft::of(&message).finish();
     let read = reread(&written, Carriage::Stream)?;
     same("body", &read.body(), &message.body())?;
-    same("start line", &read.kind(), &message.kind())?;
+    // A reason phrase is written with spaces in place of control characters.
+    same("status", &read.status(), &message.status())?;
+    same("Request-URI", read.uri_text(), message.uri_text())?;
     same("CSeq", read.cseq(), message.cseq())?;
     same("Call-ID", &read.call_id(), &message.call_id())?;
     same("From", &read.from(), &message.from())?;
