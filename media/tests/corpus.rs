@@ -14,5 +14,5 @@ fn descriptions() {
         }
         read += 1;
     }
-    assert!(read > 10, "only {read} inputs");
+    assert!(read >= 5, "only {read} inputs");
 }
