@@ -160,7 +160,7 @@ fn judge(transport: Transport) -> Result<()> {
     sibai.metric_becomes("pbx_calls_active", 0.0, FORGOTTEN)?;
     sibai.metric_becomes("pbx_registrations", 0.0, FORGOTTEN)?;
     let after = Footprint::of(&sibai)?;
-    ensure!(after.files <= before.files, "{before:?} grew to {after:?}");
+    ensure!(after.files <= before.files + FILES_TOLERANCE, "{before:?} grew to {after:?}");
     ensure!(after.memory <= before.memory + MEMORY_TOLERANCE, "{before:?} grew to {after:?}");
     Ok(())
 }
@@ -244,6 +244,9 @@ const LONGEST_DATAGRAM: usize = 65_507;
 const FORGOTTEN: Duration = Duration::from_secs(60);
 
 const SETTLED: Duration = Duration::from_millis(500);
+
+/// The store opens connections as it needs them; a round makes some three hundred connections of its own.
+const FILES_TOLERANCE: usize = 8;
 
 /// One round more costs nothing; an allocator keeps a little.
 const MEMORY_TOLERANCE: u64 = 4 * 1024;

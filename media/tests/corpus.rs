@@ -1,5 +1,11 @@
 //! What fuzzing has found worth keeping is read again by each run of the tests.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test reads files, and a failure is a failed test"
+)]
+
 use std::path::Path;
 
 #[test]

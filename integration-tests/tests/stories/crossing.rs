@@ -1,5 +1,7 @@
 //! What of one leg is written on the other, and what is not: a back-to-back user agent starts anew.
 
+#![allow(clippy::unwrap_used, reason = "a failure to read is a failed test")]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

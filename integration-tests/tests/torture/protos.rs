@@ -25,10 +25,10 @@ impl Case {
         for (half, template) in parts.iter_mut().zip([HEAD, BODY]) {
             for piece in template {
                 match *piece {
-                    Piece::Plain(text) => {
-                        half.extend_from_slice(text.replace("{n}", &number.to_string()).as_bytes())
+                    Plain(text) => {
+                        half.extend_from_slice(text.replace("{n}", &number.to_string()).as_bytes());
                     }
-                    Piece::Field(text, what) => {
+                    Field(text, what) => {
                         if seen != field || !replaces {
                             half.extend_from_slice(text.as_bytes());
                         }
@@ -69,7 +69,7 @@ fn shown(anomaly: &[u8]) -> String {
 
 /// Content-Length is one more than the templates show.
 fn fields() -> usize {
-    HEAD.iter().chain(BODY).filter(|piece| matches!(piece, Piece::Field(..))).count() + 1
+    HEAD.iter().chain(BODY).filter(|piece| matches!(piece, Field(..))).count() + 1
 }
 
 /// Everything that may stand where it should not.
