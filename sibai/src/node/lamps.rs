@@ -126,6 +126,8 @@ mod tests {
             asserted: None,
             withheld,
             called: None,
+            diverting: None,
+            hops: None,
             sdp: String::new(),
         };
         Command::Place { leg: LEG, invite: Box::new(invite) }
