@@ -60,10 +60,10 @@ const FIRST: &[&str] = &[
         recording TEXT,
         consent TEXT NOT NULL,
         sip_call_id TEXT NOT NULL)",
-        "CREATE INDEX calls_by_start ON calls (started_at, id)",
-        "CREATE INDEX calls_by_line ON calls (line, started_at, id)",
-        "CREATE INDEX calls_by_caller ON calls (caller, started_at)",
-        "CREATE TABLE legs (
+    "CREATE INDEX calls_by_start ON calls (started_at, id)",
+    "CREATE INDEX calls_by_line ON calls (line, started_at, id)",
+    "CREATE INDEX calls_by_caller ON calls (caller, started_at)",
+    "CREATE TABLE legs (
         call TEXT NOT NULL,
         n BIGINT NOT NULL,
         seat TEXT,
@@ -81,7 +81,7 @@ const FIRST: &[&str] = &[
         peer_loss DOUBLE PRECISION,
         round_trip_ms DOUBLE PRECISION,
         PRIMARY KEY (call, n))",
-        "CREATE TABLE calls_open (
+    "CREATE TABLE calls_open (
         id TEXT NOT NULL PRIMARY KEY,
         node TEXT NOT NULL,
         seen_at BIGINT NOT NULL,
@@ -98,7 +98,7 @@ const FIRST: &[&str] = &[
         recording TEXT,
         consent TEXT NOT NULL,
         sip_call_id TEXT NOT NULL)",
-        "CREATE TABLE outbox (
+    "CREATE TABLE outbox (
         id TEXT NOT NULL PRIMARY KEY,
         kind TEXT NOT NULL,
         payload TEXT NOT NULL,
@@ -117,6 +117,4 @@ const TRANSFERS: &[&str] = &[
 ];
 
 /// What the network said of the end of a leg.
-const REASONS: &[&str] = &[
-    "ALTER TABLE legs ADD COLUMN q850 BIGINT",
-];
+const REASONS: &[&str] = &["ALTER TABLE legs ADD COLUMN q850 BIGINT"];
