@@ -69,17 +69,12 @@ impl Life {
                 continue;
             }
             for _ in 0..=u64::from(chance.one_in(6)) {
-                let (behaviour, consults) = chance.seat();
-                let lines = 1 + usize::from(chance.one_in(2));
+                let behaviour = chance.behaviour();
                 let phone = self.example.phone(seat, |setup| {
                     setup.behaviour = behaviour;
                     (setup.fills_silence, setup.keeps) = (false, Duration::ZERO);
-                    setup.calls_at_once = lines;
                 });
                 self.deeds.push((start, Deed::Phone(phone, Input::Do(Action::Register))));
-                if consults {
-                    self.callers.push(phone);
-                }
                 if chance.one_in(10) {
                     let at = begins + chance.span(0, 20_000);
                     self.deeds.push((at, Deed::Phone(phone, Input::Do(Action::Unregister))));
@@ -205,50 +200,16 @@ impl Chance {
 
     /// Something that a party of a call does in the midst of it.
     fn deed(&mut self) -> Action {
-        match self.below(9) {
+        match self.below(8) {
             0 | 1 => Action::Press(self.of(&['1', '2', '3', '0', '#', '*', '7'])),
             2 => Action::PressInfo(self.of(&['1', '2', '#'])),
             3 | 4 => Action::Say(Audio::tone(600.0, Duration::from_millis(300))),
-            8 => self.transfer(),
             5 => Action::Hold(self.of(&[Hold::SendOnly, Hold::Inactive, Hold::Zero, Hold::Update])),
             _ => Action::Resume,
         }
     }
 
-    /// Puts the peer through to a colleague, to oneself, or to whom nobody may be put through.
-    fn transfer(&mut self) -> Action {
-        if self.one_in(3) {
-            return Action::Join;
-        }
-        Action::Transfer(
-            self.of(&["8001", "8002", "8003", "8004", "8003", "8004", "0016001234567"]).to_owned(),
-        )
-    }
-
-    /// A seat that asks a colleague in the midst of a call, and joins or does not.
-    fn consultation(&mut self) -> Dial {
-        let to = self.of(&["8001", "8002", "8003", "8004", "8003", "8004", NUMBER]);
-        let script = self.caller();
-        let joins = Script::new().on_after(Cue::Answered, self.span(0, 2_000), Action::Join);
-        Dial {
-            script: if self.one_in(3) { script } else { joins.then(self.span(0, 9_000), Action::HangUp) },
-            ..Dial::to(to)
-        }
-    }
-
-    /// What a seat does with a call, and whether it calls others itself.
-    fn seat(&mut self) -> (Behaviour, bool) {
-        let mut behaviour = self.behaviour();
-        let consults = self.one_in(3);
-        if consults {
-            let script = std::mem::take(&mut behaviour.script);
-            let script = script.then(self.span(0, 2_000), Action::Hold(Hold::SendOnly));
-            behaviour.script = script.then(self.span(0, 2_000), Action::Call(self.consultation()));
-        }
-        (behaviour, consults)
-    }
-
-    /// What a party does with a call.
+    /// What a seat does with a call.
     fn behaviour(&mut self) -> Behaviour {
         let ring_after = (!self.one_in(6)).then(|| self.span(0, 200));
         let reply = match self.below(8) {
@@ -264,15 +225,8 @@ impl Chance {
             let wait = self.span(100, 4_000);
             script = script.then(wait, self.deed());
         }
-        match self.below(9) {
-            0..3 => script = script.then(self.span(0, 8_000), Action::HangUp),
-            // Many phones hang up as soon as they have asked.
-            3 => {
-                script = script.then(self.span(0, 3_000), self.transfer());
-                script = script.then(self.span(0, 500), Action::HangUp);
-            }
-            4 => script = script.then(self.span(0, 3_000), self.transfer()),
-            _ => {}
+        if self.one_in(3) {
+            script = script.then(self.span(0, 8_000), Action::HangUp);
         }
         Behaviour { ring_after, early_media: self.one_in(6), reply, script }
     }

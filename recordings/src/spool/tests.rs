@@ -42,6 +42,8 @@ fn what_was_written_comes_back_in_order() {
     spool.mark_gap(6_000_000, 4).unwrap();
     spool.pause(6_100_000).unwrap();
     spool.resume(6_200_000).unwrap();
+    spool.mark_seat(6_300_000, None).unwrap();
+    spool.mark_seat(6_400_000, Some(&"陈浩".into())).unwrap();
     spool.end(7_000_000, facts.started).unwrap();
 
     let (records, torn) = read(&place::spool_file(folder.path(), facts.recording));
