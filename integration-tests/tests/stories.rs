@@ -16,5 +16,7 @@ mod process;
 mod ringing;
 #[path = "stories/talking.rs"]
 mod talking;
+#[path = "stories/thieves.rs"]
+mod thieves;
 #[path = "stories/words.rs"]
 mod words;

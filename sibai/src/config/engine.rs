@@ -10,6 +10,7 @@ use ivr::yaml::{Node, Spot, Value, parse};
 use ivr::{Faults, SourceFile};
 use pbx::plan::Limits;
 use sip::Algorithm;
+use sip::admission::Limits as Admitted;
 use sip::seam::Transport;
 
 use super::table;
@@ -46,6 +47,8 @@ pub struct Sip {
     pub local_networks: Vec<Cidr>,
     /// Whether OPTIONS of somebody who is neither trunk nor registered phone is answered.
     pub answer_unknown_options: bool,
+    /// How much is let in.
+    pub limits: Admitted,
 }
 
 /// A SIP listener.
@@ -185,7 +188,10 @@ impl Reader<'_, '_> {
         };
         let local_networks = self.each(view, "local_networks", "a network such as 10.0.0.0/8");
         let answer_unknown_options = view.truth("answer_unknown_options")?;
-        Some(Sip { listen, digest, public_address, local_networks, answer_unknown_options })
+        let limits = view.part("limits", &table::SIP_LIMITS);
+        let calls = limits.count("calls_per_second")?;
+        let limits = Admitted::of(calls, limits.count("registrations_per_second")?);
+        Some(Sip { listen, digest, public_address, local_networks, answer_unknown_options, limits })
     }
 
     fn listen(&mut self, node: &Node, usual: &[Algorithm]) -> Option<Listen> {

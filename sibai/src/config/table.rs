@@ -77,8 +77,29 @@ pub(super) static SIP: Struct = map(
             Need::Default("false"),
             "Whether OPTIONS of somebody who is neither trunk nor registered phone is answered.",
         ),
+        field("limits", Kind::Struct(&SIP_LIMITS), Need::Optional, "How much is let in."),
     ],
     &["realm", "tls"],
+);
+
+/// Admission.
+pub(super) static SIP_LIMITS: Struct = map(
+    "the limits of sip",
+    &[
+        field(
+            "calls_per_second",
+            Kind::Count(1, 10_000),
+            Need::Default("200"),
+            "New calls of trunks and phones; above it 503 with Retry-After.",
+        ),
+        field(
+            "registrations_per_second",
+            Kind::Count(1, 10_000),
+            Need::Default("200"),
+            "Phones that register anew; above it 503 with Retry-After.",
+        ),
+    ],
+    &[],
 );
 
 /// A listener with a digest of its own.

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod control;
+pub mod inbox;
 pub mod net;
 pub mod ports;
 pub mod recorder;

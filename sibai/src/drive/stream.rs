@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::control;
+use super::inbox::Admitted;
 use crate::node;
 
 /// All stream connections; cheap to clone.
@@ -200,8 +201,18 @@ impl Streams {
         loop {
             match framer.next_frame() {
                 Some(Ok(Frame::Message(bytes))) => {
+                    let admitted = self.control.admit(&flow, &bytes);
+                    if let Admitted::Dropped = admitted {
+                        continue;
+                    }
                     let message = Message::parse(bytes, Carriage::Stream);
-                    self.tell(SipInput::Received { flow, message }).await;
+                    match (admitted, message) {
+                        (Admitted::Busy(retry_after), Ok(message)) => {
+                            let refusal = self.control.refusal(&flow, &message, retry_after);
+                            answers.extend_from_slice(&refusal.unwrap_or_default());
+                        }
+                        (_, message) => self.tell(SipInput::Received { flow, message }).await,
+                    }
                 }
                 // RFC 5626 §4.4.1: a double CRLF is answered with a single one.
                 Some(Ok(Frame::Ping)) => answers.extend_from_slice(b"\r\n"),

@@ -10,9 +10,14 @@ use crate::message::Message;
 use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::seam::Flow;
+use crate::transaction;
 
 impl Endpoint {
     pub(super) fn response(&mut self, now: Now, flow: Flow, response: &Message) {
+        let asked = transaction::client_key(response).and_then(|key| self.wire.client(&key));
+        if asked.is_some_and(|client| !self.wire.is_from(&client.flow, &flow)) {
+            return self.refused(flow.remote, response.method().as_str(), 0, "source");
+        }
         // A response that is nobody's has no effect (RFC 3261 section 18.1.2): keep-alives are not waited for.
         let Some((key, client)) = self.wire.received(now.mono, response) else { return };
         let request = client.request;
@@ -74,7 +79,7 @@ impl Endpoint {
         &mut self,
         now: Now,
         flow: Flow,
-        key: &crate::transaction::Key,
+        key: &transaction::Key,
         request: &Message,
         response: &Message,
     ) {
