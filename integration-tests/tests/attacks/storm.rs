@@ -27,12 +27,12 @@ struct Phone {
 fn all_phones_that_come_back_within_two_seconds_are_registered_within_a_minute() -> Result<()> {
     // The whole storm with ATTACK_SECONDS, a tenth of it otherwise, at a tenth of the rate.
     let (count, rate) = if std::env::var_os("ATTACK_SECONDS").is_some() { (5_000, 200) } else { (500, 20) };
-    let mut seats = String::from("seats:\n");
+    let mut seats = String::from("\nseats:\n");
     for n in 0..count {
         writeln!(seats, "  phone_{n}: {{ name: \"{n}\", ext: \"{}\" }}", 20_000 + n)?;
     }
     let setup = Setup::default()
-        .line("seats:\n", &seats)
+        .line("\nseats:\n", &seats)
         .engine("sip:\n", &format!("sip:\n  limits: {{ registrations_per_second: {rate} }}\n"));
     let sibai = Sibai::start(setup)?;
     let mut sockets = Vec::new();
