@@ -16,6 +16,8 @@ mod process;
 mod ringing;
 #[path = "stories/talking.rs"]
 mod talking;
+#[path = "stories/thieves.rs"]
+mod thieves;
 #[path = "stories/transfers.rs"]
 mod transfers;
 #[path = "stories/words.rs"]

@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use history::CallRow;
 
+use crate::drive::inbox::SHED;
+
 /// Everything that is counted. Never labelled by number or call: labels come from the configuration and from
 /// fixed words, so their count is bounded.
 #[derive(Debug, Default)]
@@ -37,6 +39,8 @@ pub struct Metrics {
     pub sip_unsent: Counter,
     /// SIP messages dropped because the control thread was behind.
     pub sip_dropped: Counter,
+    /// SIP messages that the admission did not let in, by reason.
+    pub sip_shed: Shed,
     /// Callers that wait in queues.
     pub queue_waiting: Gauge,
     /// RTP packets that came.
@@ -112,6 +116,7 @@ impl Metrics {
             head(&mut text, name, help, "counter");
             let _ = writeln!(text, "{name} {}", counter.now());
         }
+        self.sip_shed.write(&mut text);
         self.calls.write(&mut text, "pbx_calls_total", "Calls that are over.");
         self.menus.write(&mut text, "pbx_ivr_menu_visits_total", "Menus entered.");
         self.call_setup.write(&mut text, "pbx_call_setup_seconds", "INVITE to our 200.");
@@ -175,6 +180,26 @@ impl Counter {
     /// What it is now.
     pub fn now(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Messages that were not let in, one counter for each reason: touched for each of them, so without a lock.
+#[derive(Debug, Default)]
+pub struct Shed([Counter; SHED.len()]);
+
+impl Shed {
+    /// Counts one.
+    pub fn add(&self, why: &str) {
+        if let Some((_, counter)) = SHED.iter().zip(&self.0).find(|(reason, _)| **reason == why) {
+            counter.add(1);
+        }
+    }
+
+    fn write(&self, text: &mut String) {
+        head(text, "pbx_sip_shed_total", "SIP messages that admission did not let in.", "counter");
+        for (reason, counter) in SHED.iter().zip(&self.0) {
+            let _ = writeln!(text, "pbx_sip_shed_total{{reason=\"{reason}\"}} {}", counter.now());
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+pub mod admission;
 mod dialog;
 pub mod digest;
 pub mod endpoint;

@@ -10,7 +10,7 @@ pub fn complaints(root: &Path) -> Vec<String> {
     let sources = rust(root);
     let mut complaints = arrows::complaints(root);
     for source in &sources {
-        for complain in [first_line, length, corridor, names, half_done, clones, casts_of_panic] {
+        for complain in [first_line, length, corridor, names, half_done, clones, permits, casts_of_panic] {
             complain(source, &mut complaints);
         }
     }
@@ -98,6 +98,30 @@ fn clones(source: &Source, complaints: &mut Vec<String>) {
     }
 }
 
+/// Every leg that leaves has a `Permit`, and `authorize_leg` alone makes one: its fields are private to
+/// `pbx/src/routing.rs`, and nobody else writes its name with braces.
+fn permits(source: &Source, complaints: &mut Vec<String>) {
+    let is_home = source.path == HOME_OF_PERMITS;
+    for (number, line) in (1..).zip(source.text.lines()) {
+        let code = line.split("//").next().unwrap_or_default();
+        let makes = code.contains("Permit {") && !code.contains("impl ") && !code.contains("-> ");
+        if source.krate() == "pbx" && makes && !is_home {
+            complaints.push(format!("{}:{number}: only authorize_leg makes a permit", source.path));
+        }
+    }
+    if is_home {
+        let body = source.text.split("struct Permit {").nth(1).and_then(|rest| rest.split('}').next());
+        if body.is_none_or(|fields| fields.contains("pub")) {
+            complaints.push(format!("{}: the fields of Permit must stay private", source.path));
+        }
+        let made = source.product().matches("Ok(Permit {").count();
+        let judged = source.product().split("fn authorize_leg(").nth(1).unwrap_or_default();
+        if judged.split("\n}\n").next().unwrap_or_default().matches("Ok(Permit {").count() != made {
+            complaints.push(format!("{}: only authorize_leg makes a permit", source.path));
+        }
+    }
+}
+
 /// Outside tests nothing panics on purpose: bad input has an answer.
 fn casts_of_panic(source: &Source, complaints: &mut Vec<String>) {
     if source.is_test() {
@@ -129,6 +153,9 @@ fn faulty_configs(root: &Path) -> Vec<String> {
     let loaded = sibai::config::load(&root.join("configs"), jiff::civil::date(2026, 10, 12));
     loaded.faults.iter().map(ToString::to_string).collect()
 }
+
+/// Where leave to place a leg is given.
+const HOME_OF_PERMITS: &str = "pbx/src/routing.rs";
 
 /// A screenful times ten: beyond it a file has more than one subject.
 const LONGEST_FILE: usize = 600;

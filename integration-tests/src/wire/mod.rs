@@ -1,6 +1,7 @@
 //! The real process on loopback: started on ports of its own, spoken to by real programs, ended by its id.
 
 mod api;
+pub mod attack;
 pub mod baresip;
 mod binary;
 mod block;

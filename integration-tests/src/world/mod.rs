@@ -62,6 +62,8 @@ pub struct World {
     /// Addresses without a phone, and what came there.
     ears: BTreeSet<SocketAddr>,
     overheard: Vec<Vec<u8>>,
+    /// What came to addresses at which a test itself sits.
+    letters: BTreeMap<SocketAddr, Vec<Vec<u8>>>,
     traced: bool,
 }
 
@@ -99,6 +101,7 @@ impl World {
             seen: Vec::new(),
             ears: BTreeSet::new(),
             overheard: Vec::new(),
+            letters: BTreeMap::new(),
             traced: false,
         }
     }
@@ -205,6 +208,18 @@ impl World {
         change(&mut self.phones[phone]);
     }
 
+    /// Sends raw bytes to Sibai's SIP port from an address at which the test itself sits.
+    pub fn post(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.letters.entry(from).or_default();
+        let sibai = SIBAI.parse().unwrap_or_else(|error| panic!("{SIBAI}: {error}"));
+        self.network.post(self.now.mono, from, sibai, bytes.to_vec());
+    }
+
+    /// What came to such an address since the last look.
+    pub fn letters(&mut self, at: SocketAddr) -> Vec<Vec<u8>> {
+        self.letters.get_mut(&at).map(std::mem::take).unwrap_or_default()
+    }
+
     /// Lets `span` pass.
     pub fn run(&mut self, span: Duration) {
         let end = self.now.mono + span;
@@ -260,7 +275,10 @@ impl World {
                     self.phones[phone].handle(now, input);
                     self.drain(phone);
                 }
-                None => self.pbx.receive(now, letter, &mut self.network),
+                None => match self.letters.get_mut(&letter.to) {
+                    Some(letters) => letters.push(letter.bytes),
+                    None => self.pbx.receive(now, letter, &mut self.network),
+                },
             }
         }
         for phone in 0..self.phones.len() {

@@ -10,6 +10,7 @@ use ivr::yaml::{Node, Spot, Value, parse};
 use ivr::{Faults, SourceFile};
 use pbx::plan::{Limits, OriginalCaller, TrunkPlan};
 use sip::Algorithm;
+use sip::admission::Limits as Admitted;
 use sip::seam::{NumberUri, Registration, Transport};
 use sip::websocket::Origins;
 
@@ -52,6 +53,8 @@ pub struct Sip {
     pub tls: Option<ListenerTls>,
     /// Pages that may open a WebSocket.
     pub ws_origins: Origins,
+    /// How much is let in.
+    pub limits: Admitted,
 }
 
 /// A SIP listener.
@@ -205,7 +208,19 @@ impl Reader<'_, '_> {
         let answer_unknown_options = view.truth("answer_unknown_options")?;
         let ws_origins = self.origins(view);
         let tls = tls::of_listeners(view);
-        Some(Sip { listen, digest, public_address, local_networks, answer_unknown_options, tls, ws_origins })
+        let limits = view.part("limits", &table::SIP_LIMITS);
+        let calls = limits.count("calls_per_second")?;
+        let limits = Admitted::of(calls, limits.count("registrations_per_second")?);
+        Some(Sip {
+            listen,
+            digest,
+            public_address,
+            local_networks,
+            answer_unknown_options,
+            tls,
+            ws_origins,
+            limits,
+        })
     }
 
     fn listen(&mut self, node: &Node, usual: &[Algorithm]) -> Option<Listen> {

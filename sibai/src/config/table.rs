@@ -86,6 +86,7 @@ pub(super) static SIP: Struct = map(
             Need::Default("[]"),
             "Origins of pages that may open a WebSocket, as https://HOST; without any, pages of our own host; \"*\" is any.",
         ),
+        field("limits", Kind::Struct(&SIP_LIMITS), Need::Optional, "How much is let in."),
     ],
     &["realm"],
 );
@@ -106,6 +107,26 @@ pub(super) static TLS: Struct = map(
             Kind::Text,
             Need::Optional,
             "PEM file of who signs the certificates of trunks that prove themselves by one (tls_client).",
+        ),
+    ],
+    &[],
+);
+
+/// Admission.
+pub(super) static SIP_LIMITS: Struct = map(
+    "the limits of sip",
+    &[
+        field(
+            "calls_per_second",
+            Kind::Count(1, 10_000),
+            Need::Default("200"),
+            "New calls of trunks and phones; above it 503 with Retry-After.",
+        ),
+        field(
+            "registrations_per_second",
+            Kind::Count(1, 10_000),
+            Need::Default("200"),
+            "Phones that register anew; above it 503 with Retry-After.",
         ),
     ],
     &[],

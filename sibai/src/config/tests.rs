@@ -205,6 +205,7 @@ sip:
   public_address: 203.0.113.10
   local_networks: [\"192.168.1.0/24\"]
   answer_unknown_options: true
+  limits: { calls_per_second: 7, registrations_per_second: 9 }
 rtp: { ports: [30000, 31999], codecs: [pcmu] }
 trunks:
   - { name: b, host: \"127.0.0.1:5080\", transport: tcp, max_calls: 7 }
@@ -218,6 +219,7 @@ limits: { max_calls: 100, max_call: 1h, max_setup: 90s, confirm_within: 8s }
     assert_eq!(engine.sip.listen[1].digest.len(), 3);
     assert_eq!(engine.sip.listen[1].address, "[::1]:5070".parse().unwrap());
     assert!(engine.sip.answer_unknown_options);
+    assert_eq!(engine.sip.limits, sip::admission::Limits::of(7, 9));
     assert_eq!(engine.rtp.codecs, [base::g711::Law::Mu]);
     assert_eq!(engine.trunks[0].allow_from, ["127.0.0.1:5080".parse().unwrap()]);
     assert_eq!(engine.limits.confirm_within.as_secs(), 8);
@@ -247,6 +249,7 @@ fn what_cannot_be_meant_in_engine_yaml_is_refused() {
         ("sip: { local_networks: [10.0.0.0/99] }", "E182"),
         ("sip: { digest: [md4] }", "E015"),
         ("sip: { answer_unknown_options: maybe }", "E014"),
+        ("sip: { limits: { calls_per_second: 0 } }", "E015"),
         ("rtp: { ports: 20000-20999 }", "E014"),
         ("rtp: { ports: [20999, 20000] }", "E015"),
         ("rtp: { ports: [20000, 20100] }", "W185"),

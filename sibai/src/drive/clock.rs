@@ -25,8 +25,12 @@ impl Clock {
 
     /// Both clocks, now.
     pub fn now(&self) -> Now {
-        let nanos = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        Now { mono: Mono::from_nanos(nanos), wall: self.wall() }
+        Now { mono: self.mono(), wall: self.wall() }
+    }
+
+    /// The monotonic clock only.
+    pub fn mono(&self) -> Mono {
+        Mono::from_nanos(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// The wall clock only.

@@ -25,7 +25,7 @@ enum Framing {
 
 /// What the bytes of a connection mean.
 enum Heard {
-    Message(Result<Message, sip::BadMessage>),
+    Message(Bytes, Carriage),
     /// The peer answered our ping, or keeps its own NAT open.
     Alive,
     /// To be written at once.
@@ -55,7 +55,7 @@ impl Framing {
         match self {
             Self::Plain(framer) => {
                 Some(match framer.next_frame().or_else(|| framer.flush_pong().map(Ok))? {
-                    Ok(Frame::Message(bytes)) => Heard::Message(Message::parse(bytes, Carriage::Stream)),
+                    Ok(Frame::Message(bytes)) => Heard::Message(bytes, Carriage::Stream),
                     // RFC 5626 §4.4.1: a double CRLF is answered with a single one.
                     Ok(Frame::Ping) => Heard::Answer(Bytes::from_static(PONG)),
                     Ok(Frame::Pong) => Heard::Alive,
@@ -64,7 +64,7 @@ impl Framing {
             }
             Self::Web(socket) => Some(match socket.next_told(now)? {
                 // RFC 7118 section 5.3: the frame is the message, whatever Content-Length says or does not.
-                Told::Message(bytes) => Heard::Message(Message::parse(bytes, Carriage::Datagram)),
+                Told::Message(bytes) => Heard::Message(bytes, Carriage::Datagram),
                 Told::Opened(answer) => Heard::Opened(answer),
                 Told::Write(answer) => Heard::Answer(answer),
                 Told::Alive => Heard::Alive,
@@ -213,9 +213,14 @@ impl Connection {
         let mut spoke = false;
         while let Some(heard) = framing.next_heard(self.streams.now(), &self.flow) {
             match heard {
-                Heard::Message(message) => {
+                Heard::Message(bytes, carriage) => {
                     spoke = true;
-                    self.streams.received(self.flow, message).await;
+                    let refusal = self.streams.received(self.flow, bytes, carriage).await;
+                    if let Some(refusal) = refusal
+                        && !write(writer, &framing.write(refusal)).await
+                    {
+                        return false;
+                    }
                 }
                 Heard::Alive => patience.answers_pings |= patience.pings > 0,
                 Heard::Answer(answer) => {

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use base::{Machine, RecordingId};
 
 use super::clock::Clock;
+use super::inbox::Inbox;
+pub use super::inbox::{Sender, channel};
 use super::net::Net;
 use super::recorder;
 use super::worker::{Order, Worker};
@@ -30,29 +31,6 @@ pub enum Input {
     Stop,
 }
 
-/// The way into the control thread. Cheap to clone; bounded.
-#[derive(Clone, Debug)]
-pub struct Sender(SyncSender<Input>);
-
-impl Sender {
-    /// Waits for room: for what must not be lost and may wait.
-    pub fn send(&self, input: Input) {
-        // It fails only when the control thread is gone, and then nothing matters any more.
-        let _ = self.0.send(input);
-    }
-
-    /// Does not wait: a datagram that finds no room is sent again by its sender (RFC 3261 §17).
-    pub fn try_send(&self, input: Input) -> Result<(), TrySendError<Input>> {
-        self.0.try_send(input)
-    }
-}
-
-/// The channel into a control thread.
-pub fn channel() -> (Sender, Receiver<Input>) {
-    let (sender, inbox) = sync_channel(MOST_INPUTS);
-    (Sender(sender), inbox)
-}
-
 /// The thread's own.
 pub struct Control {
     /// The machine.
@@ -65,6 +43,8 @@ pub struct Control {
     pub workers: Vec<Worker>,
     /// The recorder's inbox.
     pub recorder: recorder::Sender,
+    /// Its own inbox's door, to be told who is known.
+    pub doorkeeper: Sender,
     /// Where calls that are over and other news go.
     pub news: Box<dyn FnMut(News) + Send>,
     /// Gauges and counters.
@@ -103,30 +83,24 @@ pub enum News {
 
 impl Control {
     /// Lives until `Input::Stop`.
-    pub fn run(mut self, inbox: &Receiver<Input>) {
+    pub fn run(mut self, inbox: &Inbox) {
         self.drain();
         loop {
             self.fire();
-            match inbox.recv_timeout(self.patience()) {
-                Ok(first) => {
-                    let mut next = Some(first);
-                    // A bounded batch, so that a flood cannot starve the timers.
-                    for _ in 0..BATCH {
-                        match next {
-                            Some(Input::Stop) => return self.stop(),
-                            Some(input) => self.take(input),
-                            None => break,
-                        }
-                        next = inbox.try_recv().ok();
-                    }
-                    match next {
-                        Some(Input::Stop) => return self.stop(),
-                        Some(input) => self.take(input),
-                        None => {}
-                    }
+            let mut next = inbox.wait(self.patience());
+            // A bounded batch, so that a flood cannot starve the timers.
+            for _ in 0..BATCH {
+                match next {
+                    Some(Input::Stop) => return self.stop(),
+                    Some(input) => self.take(input),
+                    None => break,
                 }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.stop(),
+                next = inbox.take();
+            }
+            match next {
+                Some(Input::Stop) => return self.stop(),
+                Some(input) => self.take(input),
+                None => {}
             }
             self.gauge();
         }
@@ -143,6 +117,10 @@ impl Control {
     fn take(&mut self, input: Input) {
         match input {
             Input::Node(input) => {
+                if let node::Input::Directory(directory) = &input {
+                    let trunks = trunks(directory);
+                    self.doorkeeper.teach(|admission| admission.set_trunks(trunks));
+                }
                 self.node.handle(self.clock.now(), input);
                 self.drain();
             }
@@ -200,17 +178,21 @@ impl Control {
                     self.metrics.sip_bans.add(1);
                     let (source, minutes) = (ban.source, ban.length.as_secs() / 60);
                     tracing::warn!(%source, minutes, offences = ban.offences, "banned: too many wrong passwords");
+                    self.doorkeeper.teach(|admission| admission.ban(source, true));
                     (self.news)(News::Banned(ban));
                 }
                 Output::Unbanned { source } => {
                     tracing::info!(%source, "no longer banned");
+                    self.doorkeeper.teach(|admission| admission.ban(source, false));
                     (self.news)(News::Unbanned { source });
                 }
                 Output::Guessed { user, failures } => {
                     self.metrics.sip_guessed.add(1);
                     tracing::warn!(%user, failures, "a seat's password is being guessed; proofs from elsewhere wait");
                 }
-                Output::Known { .. } => {}
+                Output::Known { transport, source, known } => {
+                    self.doorkeeper.teach(|admission| admission.know(transport, source, known));
+                }
                 Output::TrunkUp { trunk, up } => tracing::warn!(%trunk, up, "trunk"),
                 Output::TrunkRegistered { trunk, up, why } => {
                     tracing::warn!(%trunk, up, why, "registration with a trunk");
@@ -239,8 +221,10 @@ impl Control {
     }
 }
 
-/// Inputs that may wait: a second of overload at 8,000 messages.
-const MOST_INPUTS: usize = 8_192;
+/// The addresses that are trunks.
+pub fn trunks(directory: &sip::seam::Directory) -> Vec<base::PeerMatch> {
+    directory.trunks.iter().flat_map(|trunk| trunk.sources.iter().copied()).collect()
+}
 
 /// Inputs taken between two looks at the timers.
 const BATCH: usize = 64;

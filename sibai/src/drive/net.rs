@@ -16,6 +16,7 @@ use sip::{Carriage, Message, stun};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::control;
+use super::inbox::Admitted;
 use super::stream::{Streams, listen};
 use super::tls::Tls;
 use crate::metrics::Metrics;
@@ -171,7 +172,6 @@ impl Ear {
                 continue;
             }
             self.metrics.sip_received.add(1);
-            let message = Message::parse(Bytes::copy_from_slice(bytes), Carriage::Datagram);
             let flow = Flow {
                 transport: Transport::Udp,
                 local: self.routes.local(self.local, remote),
@@ -179,9 +179,26 @@ impl Ear {
                 connection: None,
                 listener: self.number,
             };
-            let input = control::Input::Node(node::Input::Sip(SipInput::Received { flow, message }));
-            if self.control.try_send(input).is_err() {
-                self.metrics.sip_dropped.add(1);
+            // Before anything is copied or parsed: what is dropped must cost next to nothing.
+            let admitted = self.control.admit(&flow, bytes);
+            if let Admitted::Dropped = admitted {
+                continue;
+            }
+            let message = Message::parse(Bytes::copy_from_slice(bytes), Carriage::Datagram);
+            match (admitted, message) {
+                (Admitted::Busy(retry_after), Ok(message)) => {
+                    let refusal = self.control.refusal(&flow, &message, retry_after);
+                    if refusal.is_some_and(|bytes| self.socket.send_to(&bytes, remote).is_err()) {
+                        self.metrics.sip_unsent.add(1);
+                    }
+                }
+                (Admitted::Lane(lane), message) => {
+                    let input = control::Input::Node(node::Input::Sip(SipInput::Received { flow, message }));
+                    if self.control.try_send_in(lane, input).is_err() {
+                        self.metrics.sip_dropped.add(1);
+                    }
+                }
+                (Admitted::Dropped | Admitted::Busy(_), _) => {}
             }
         }
     }

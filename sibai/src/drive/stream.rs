@@ -11,7 +11,7 @@ use base::Mono;
 use bytes::Bytes;
 use sip::seam::{Flow, Input as SipInput, Transport};
 use sip::websocket::Origins;
-use sip::{BadMessage, Message};
+use sip::{Carriage, Message};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::control;
+use super::inbox::Admitted;
 use super::tls::Tls;
 use crate::metrics::Metrics;
 use crate::node;
@@ -270,10 +271,20 @@ impl Streams {
         Mono::from_nanos(nanos)
     }
 
-    /// Passes a message on.
-    pub(super) async fn received(&self, flow: Flow, message: Result<Message, BadMessage>) {
+    /// Passes a message on, if it is let in; gives back what is to be answered at once to one that is not.
+    pub(super) async fn received(&self, flow: Flow, bytes: Bytes, carriage: Carriage) -> Option<Bytes> {
         self.0.metrics.sip_received.add(1);
+        // Before anything is parsed: what is dropped must cost next to nothing.
+        let admitted = self.0.control.admit(&flow, &bytes);
+        if let Admitted::Dropped = admitted {
+            return None;
+        }
+        let message = Message::parse(bytes, carriage);
+        if let (Admitted::Busy(retry_after), Ok(message)) = (admitted, &message) {
+            return self.0.control.refusal(&flow, message, retry_after);
+        }
         self.tell(SipInput::Received { flow, message }).await;
+        None
     }
 
     /// Waits for room: TCP's own flow control then slows the peer down.

@@ -21,6 +21,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use media::Prompts;
 use pbx::Plan;
+use sip::admission::Admission;
 use sip::seam::Listener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -257,11 +258,12 @@ impl Parts {
         };
         let gauges = Arc::clone(&metrics);
         self.runtime.spawn(journal.watch(move |waiting| gauges.store_waiting.set(waiting as i64)));
-        let (control, control_inbox) = control::channel();
+        let admission = self.admission(entropy.fork());
+        let (control, control_inbox) = control::channel(self.clock, admission, Arc::clone(&metrics));
         let (workers, rings) = self.workers(&control, &metrics, entropy.fork())?;
         let (recorder, recorder_thread) = self.recorder(rings, &journal, &metrics)?;
         let listeners = self.bound.addresses.clone();
-        let node = self.node(&listeners, workers.len(), entropy)?;
+        let node = self.node(&control, &listeners, workers.len(), entropy)?;
         let origins = self.engine.sip.ws_origins.clone();
         let (net, receivers) = self
             .bound
@@ -274,6 +276,7 @@ impl Parts {
             net,
             workers,
             recorder,
+            doorkeeper: control.clone(),
             news: news::desk(journal, tell, Arc::clone(&metrics), self.clock),
             metrics: Arc::clone(&metrics),
         };
@@ -372,11 +375,23 @@ impl Parts {
         Ok((sender, thread))
     }
 
-    fn node(&self, listeners: &[Listener], workers: usize, entropy: Entropy) -> anyhow::Result<Node> {
+    fn admission(&self, entropy: Entropy) -> Admission {
+        Admission::new(self.clock.mono(), self.engine.sip.limits, entropy)
+    }
+
+    fn node(
+        &self,
+        control: &control::Sender,
+        listeners: &[Listener],
+        workers: usize,
+        entropy: Entropy,
+    ) -> anyhow::Result<Node> {
         let users = self.runtime.block_on(self.store.users(&Extension::all(&self.plan.extensions)))?;
+        let directory = directory::directory(&self.engine, listeners, users);
+        control.teach(|admission| admission.set_trunks(control::trunks(&directory)));
         let bans = self.runtime.block_on(self.store.bans())?;
         let mut node = Node::new(Setup {
-            directory: directory::directory(&self.engine, listeners, users),
+            directory,
             limits: sip::seam::Limits::default(),
             plan: Arc::clone(&self.plan),
             codecs: self.engine.rtp.codecs.clone(),

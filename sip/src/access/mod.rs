@@ -179,7 +179,13 @@ impl Guard {
         }
     }
 
-    /// A 401 with one challenge for each algorithm of the listener, strongest first (RFC 8760 section 2.4).
+    /// How many algorithms a listener offers.
+    pub(crate) fn offered(wire: &Wire, flow: &Flow) -> usize {
+        algorithms(wire, flow).len()
+    }
+
+    /// A 401 with one challenge for each algorithm of the listener, strongest first (RFC 8760 section 2.4), at
+    /// most so many.
     pub(crate) fn challenge(
         &self,
         now: Now,
@@ -187,12 +193,13 @@ impl Guard {
         request: &Message,
         flow: &Flow,
         stale: bool,
+        most: usize,
     ) -> Draft {
         let salt = wire.entropy.next_u64() as u32;
         let nonce = self.mint.nonce(now, &realm_at(wire, flow), salt);
         // No Server header: what is sent to strangers stays short (amplification).
         let mut draft = request.reply(401, flow.remote, Some(&wire.stateless_tag(request)));
-        for algorithm in algorithms(wire, flow) {
+        for algorithm in algorithms(wire, flow).iter().take(most) {
             let challenge = Challenge::new(&wire.directory.realm, &nonce, *algorithm, stale);
             draft = draft.header(Header::WwwAuthenticate, challenge);
         }

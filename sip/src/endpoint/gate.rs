@@ -4,6 +4,7 @@
 use base::{Name, Now};
 
 use super::Endpoint;
+use crate::access::Guard;
 use crate::dialog::leg::Party;
 use crate::message::Message;
 use crate::message::method::Method;
@@ -74,6 +75,44 @@ impl Endpoint {
     /// Whether nothing from there is answered: banned, and neither trunk nor registered phone.
     pub(super) fn is_shunned(&self, now: Now, flow: &Flow) -> bool {
         self.guard.is_banned(now, flow.remote.ip()) && !self.is_known(flow)
+    }
+
+    /// Sends this answer, or the shorter one, if it is no more than half again as long as what was asked; tells
+    /// its status, 0 for silence. A source address can be forged over UDP, and then whoever owns it gets the
+    /// answer: an echo that is longer than the shout would make a weapon of us (reliability A11).
+    pub(super) fn answer_modestly(
+        &mut self,
+        flow: Flow,
+        asked: usize,
+        answer: Message,
+        shorter: impl FnOnce() -> Option<Message>,
+    ) -> u16 {
+        let answer = if self.is_modest(&flow, asked, &answer) {
+            Some(answer)
+        } else {
+            shorter().filter(|shorter| self.is_modest(&flow, asked, shorter))
+        };
+        let Some(answer) = answer else { return 0 };
+        self.wire.send(flow, answer.as_bytes().clone());
+        answer.status().unwrap_or(0)
+    }
+
+    fn is_modest(&self, flow: &Flow, asked: usize, answer: &Message) -> bool {
+        answer.as_bytes().len() * 2 <= asked * 3 || flow.transport.is_reliable() || self.is_known(flow)
+    }
+
+    /// 401, with fewer algorithms where all of them would be too much.
+    pub(super) fn challenge(&mut self, now: Now, flow: Flow, request: &Message, stale: bool) -> u16 {
+        let asked = request.as_bytes().len();
+        for most in (1..=Guard::offered(&self.wire, &flow)).rev() {
+            let draft = self.guard.challenge(now, &mut self.wire, request, &flow, stale, most);
+            let answer = draft.finish();
+            if self.is_modest(&flow, asked, &answer) {
+                self.wire.send(flow, answer.as_bytes().clone());
+                return 401;
+            }
+        }
+        0
     }
 
     /// The user who proved the password, and does not pose as another in From.

@@ -52,7 +52,8 @@ impl Endpoint {
             (Method::Options, _) => {
                 let tag = self.wire.stateless_tag(request);
                 let answer = capabilities(wire::reply(request, flow, 200, &tag)).finish();
-                self.wire.send(flow, answer.as_bytes().clone());
+                let bare = || Some(request.reply(200, flow.remote, Some(&tag)).finish());
+                self.answer_modestly(flow, request.as_bytes().len(), answer, bare);
             }
             (Method::Bye | Method::Info | Method::Update | Method::Prack, _) => {
                 self.refuse_stateless(flow, request, 481, "no dialog");
@@ -127,11 +128,9 @@ impl Endpoint {
         remote.is_none_or(|remote| remote == from_tag).then_some(id)
     }
 
-    /// Tags can be overheard: a request from a new address must be the trunk's own, or prove the user's
-    /// password (reliability A7). `false`: it was answered.
-    fn may_speak(&mut self, now: Now, id: base::LegId, flow: Flow, request: &Message) -> bool {
-        let Some(leg) = self.legs.leg(id) else { return false };
-        let known = match &leg.stage {
+    /// The way that the peer of a leg was last heard on.
+    fn spoken_flow(&self, id: base::LegId, request: &Message) -> Option<Flow> {
+        match &self.legs.leg(id)?.stage {
             Stage::Arriving(arriving) => Some(arriving.dialog.flow),
             Stage::Up(up) => Some(up.dialog.flow),
             Stage::Leaving(leaving) => Some(leaving.dialog.flow),
@@ -139,7 +138,14 @@ impl Endpoint {
             Stage::Placing(placing) => {
                 placing.early(&request.from_tag().unwrap_or_default()).map(|early| early.dialog.flow)
             }
-        };
+        }
+    }
+
+    /// Tags can be overheard: a request from a new address must be the trunk's own, or prove the user's
+    /// password (reliability A7). `false`: it was answered.
+    fn may_speak(&mut self, now: Now, id: base::LegId, flow: Flow, request: &Message) -> bool {
+        let known = self.spoken_flow(id, request);
+        let Some(leg) = self.legs.leg(id) else { return false };
         if known.is_none_or(|known| known.remote.ip() == flow.remote.ip()) {
             return true;
         }
@@ -168,6 +174,10 @@ impl Endpoint {
         }
         // An ACK that is nobody's answers a stateless refusal: absorbed.
         let Some(leg) = self.find_dialog(request) else { return };
+        // It may carry the answer to our offer, and cannot be challenged (section 22.1).
+        if self.spoken_flow(leg, request).is_some_and(|spoken| !self.wire.is_from(&spoken, &flow)) {
+            return self.refused(flow.remote, "ACK", 0, "source");
+        }
         self.step_leg(now, leg, Some(flow), |step, stage| match stage {
             Stage::Up(up) => up.acknowledged(step, request),
             other => Some(other),
@@ -180,6 +190,10 @@ impl Endpoint {
         let Some(state) = self.wire.server_state(&invite) else {
             return self.dialog_is_gone(now, flow, request);
         };
+        if self.wire.server_flow(&invite).is_some_and(|asked| !self.wire.is_from(&asked, &flow)) {
+            // It cannot be challenged (section 22.1): to whoever is not the caller there is nothing to cancel.
+            return self.refuse_stateless(flow, request, 481, "source");
+        }
         let leg = self.legs.find_by_invite(&invite).or_else(|| self.find_dialog(request));
         self.wire.open(key, flow, false, None);
         let tag = match leg.and_then(|id| self.legs.leg(id)).map(|leg| &leg.stage) {
@@ -207,11 +221,10 @@ impl Endpoint {
         }
         let call_id = bad.remains.call_id.clone().unwrap_or_default();
         let tag = hex::encode(self.wire.seal(&[b"bad", call_id.as_bytes()]).get(..8).unwrap_or_default());
-        let reply = bad.reply(flow.remote, &tag);
-        let status = reply.as_ref().and_then(Message::status).unwrap_or(0);
-        if let Some(reply) = reply {
-            self.wire.send(flow, reply.as_bytes().clone());
-        }
+        let status = match bad.reply(flow.remote, &tag) {
+            Some(reply) => self.answer_modestly(flow, bad.remains.length, reply, || None),
+            None => 0,
+        };
         let method = bad.remains.method.clone().unwrap_or_default();
         self.refused(flow.remote, &method, status, "malformed");
     }
@@ -228,8 +241,9 @@ impl Endpoint {
             503 => draft.header(Header::RetryAfter, self.wire.retry_after()),
             _ => explained(draft, status),
         };
-        self.wire.send(flow, draft.finish().as_bytes().clone());
-        self.refused(flow.remote, request.method().as_str(), status, why);
+        let bare = || Some(request.reply(status, flow.remote, Some(&tag)).finish());
+        let sent = self.answer_modestly(flow, request.as_bytes().len(), draft.finish(), bare);
+        self.refused(flow.remote, request.method().as_str(), sent, why);
     }
 
     /// 503 with Retry-After.

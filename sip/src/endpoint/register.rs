@@ -88,10 +88,9 @@ impl Endpoint {
             Verdict::Challenge { stale } => (stale, None),
             Verdict::Wrong => (false, Some("auth")),
         };
-        let challenge = self.guard.challenge(now, &mut self.wire, request, &flow, stale).finish();
-        self.wire.send(flow, challenge.as_bytes().clone());
-        if let Some(why) = why {
-            self.refused(flow.remote, request.method().as_str(), 401, why);
+        let sent = self.challenge(now, flow, request, stale);
+        if let Some(why) = why.or((sent == 0).then_some("amplifies")) {
+            self.refused(flow.remote, request.method().as_str(), sent, why);
         }
         None
     }

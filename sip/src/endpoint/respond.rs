@@ -10,10 +10,15 @@ use crate::message::Message;
 use crate::message::method::Method;
 use crate::message::name::Header;
 use crate::seam::Flow;
+use crate::transaction::Key;
 use crate::trunk::enrolment::Exchange;
 
 impl Endpoint {
     pub(super) fn response(&mut self, now: Now, flow: Flow, response: &Message) {
+        let asked = self.wire.keys.client(response).and_then(|key| self.wire.client(&key));
+        if asked.is_some_and(|client| !self.wire.is_from(&client.flow, &flow)) {
+            return self.refused(flow.remote, response.method().as_str(), 0, "source");
+        }
         // A response that is nobody's has no effect (RFC 3261 section 18.1.2): keep-alives are not waited for.
         let Some((key, client)) = self.wire.received(now.mono, response) else { return };
         // What went over TCP for its length alone goes on over UDP (RFC 3261 section 18.1.1).
@@ -90,7 +95,7 @@ impl Endpoint {
         &mut self,
         now: Now,
         flow: Flow,
-        key: &crate::transaction::Key,
+        key: &Key,
         request: &Message,
         response: &Message,
     ) {

@@ -170,6 +170,24 @@ impl Wire {
         self.servers.find(key).map(Server::state)
     }
 
+    /// The way that the request of a server transaction came.
+    pub(crate) fn server_flow(&self, key: &Key) -> Option<Flow> {
+        self.servers.find(key).map(|server| server.flow)
+    }
+
+    /// Whether what came by `flow` can be of the peer that is spoken to by `spoken`: the same address, behind
+    /// whatever port its NAT has now, or another address of the same trunk. Branches and tags can be overheard,
+    /// and an address off the path cannot be borrowed for long (reliability A7).
+    pub(crate) fn is_from(&self, spoken: &Flow, flow: &Flow) -> bool {
+        let (expected, seen) = (spoken.remote.ip().to_canonical(), flow.remote.ip().to_canonical());
+        let is_trunks = |trunk: &Trunk| {
+            let covers = |address| trunk.sources.iter().any(|source| source.covers(address));
+            let is_target = trunk.targets.iter().any(|target| target.remote == spoken.remote);
+            (is_target || covers(spoken.remote)) && covers(flow.remote)
+        };
+        expected == seen || self.directory.trunks.iter().any(is_trunks)
+    }
+
     /// Opens a server transaction; `merge` is what a copy by another way would share.
     pub(crate) fn open(&mut self, key: &Key, flow: Flow, is_invite: bool, merge: Option<Key>) {
         if let Some(merge) = &merge {

@@ -122,6 +122,8 @@ impl BadMessage {
 /// What could be read of a bad message: texts of its headers, unchecked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remains {
+    /// How many bytes came.
+    pub length: usize,
     /// The first word of the start line; `None` for a response and for junk.
     pub method: Option<String>,
     /// Each Via element, topmost first.
@@ -148,6 +150,7 @@ impl Remains {
             vias.extend(lex::elements(&text(line.value)).filter_map(Result::ok).map(str::to_owned));
         }
         Self {
+            length: bytes.len(),
             method: method(&text(start_line)),
             vias,
             from: first(Header::From),

@@ -152,3 +152,72 @@ fn known_and_unknown_users_cost_the_same_hashes() {
         assert_eq!(cost(user, "wrong"), known, "{user}");
     }
 }
+
+#[test]
+fn tricks_with_the_proof_prove_nothing() {
+    // Each trick changes a proof that would be good, given as the text of the whole request.
+    type Trick = (&'static str, fn(&str) -> String);
+    let tricks: [Trick; 14] = [
+        ("auth-int", |text| text.replace("qop=auth", "qop=auth-int")),
+        ("an unknown qop", |text| text.replace("qop=auth", "qop=none")),
+        ("no cnonce", |text| text.replace(", cnonce=\"cnonce\"", "")),
+        ("another cnonce", |text| text.replace("cnonce=\"cnonce\"", "cnonce=\"other\"")),
+        ("no nc", |text| text.replace(", nc=00000001", "")),
+        ("nc that is no number", |text| text.replace("nc=00000001", "nc=0000000z")),
+        ("another nc", |text| text.replace("nc=00000001", "nc=00000002")),
+        ("without qop, as RFC 2069", |text| {
+            text.replace(", qop=auth", "").replace(", nc=00000001", "").replace(", cnonce=\"cnonce\"", "")
+        }),
+        ("an algorithm that is not offered", |text| text.replace("algorithm=MD5", "algorithm=SHA-256")),
+        ("a session algorithm", |text| text.replace("algorithm=MD5", "algorithm=MD5-sess")),
+        ("another realm", |text| text.replace("realm=\"sibai.test\"", "realm=\"other\"")),
+        ("another digest-uri", |text| text.replace("uri=\"sip:sibai.test\"", "uri=\"sip:other.test\"")),
+        ("another user's name", |text| text.replace("username=\"801\"", "username=\"802\"")),
+        ("full-width digits", |text| {
+            text.replace("username=\"801\"", "username=\"\u{ff18}\u{ff10}\u{ff11}\"")
+        }),
+    ];
+    for (name, trick) in tricks {
+        let mut lab = Lab::new();
+        let ask = lab.register("801", "r", 1, "Contact: <sip:801@10.0.0.7>");
+        lab.receive(udp(PHONE), &ask.text());
+        let challenged = lab.sent().pop().unwrap();
+        let good = lab.authorized(ask, &challenged, "secret", 1).text();
+        let tricked = trick(&good);
+        assert_ne!(tricked, good, "{name} changes nothing");
+        lab.receive(udp(PHONE), &tricked);
+        assert_eq!(lab.wrote(), ["401"], "{name}");
+        assert_eq!(lab.endpoint.bindings(), 0, "{name}");
+        // The nonce is not used up by a trick: the phone itself still gets in.
+        lab.receive(udp(PHONE), &good.replace("branch=z9hG4bK", "branch=z9hG4bKgood"));
+        assert_eq!(lab.wrote(), ["200"], "{name}");
+    }
+}
+
+#[test]
+fn a_nonce_is_good_where_it_was_given_and_its_count_is_taken_once() {
+    let mut lab = Lab::new();
+    let ask = lab.register("801", "r", 1, "Contact: <sip:801@10.0.0.7>");
+    lab.receive(udp(PHONE), &ask.text());
+    let challenged = lab.sent().pop().unwrap();
+    let stale = |message: &Message| {
+        message.header(Header::WwwAuthenticate).is_some_and(|value| value.text().contains("stale=true"))
+    };
+    let ask = lab.register("801", "elsewhere", 1, "Contact: <sip:801@10.0.0.7>");
+    let overheard = lab.authorized(ask, &challenged, "secret", 1);
+    lab.receive(udp("203.0.113.5:5060"), &overheard.text());
+    let refused = lab.sent().pop().unwrap();
+    assert!(
+        refused.status() == Some(401) && stale(&refused),
+        "a phone that moved asks again without its user"
+    );
+    for (count, status) in [(1, 200), (1, 401), (3, 200), (2, 200), (2, 401), (0, 401)] {
+        let call_id = format!("r{count}{status}{}", lab.branch);
+        let ask = lab.register("801", &call_id, 10, "Contact: <sip:801@10.0.0.7>");
+        let proof = lab.authorized(ask, &challenged, "secret", count);
+        lab.receive(udp(PHONE), &proof.text());
+        let answer = lab.sent().pop().unwrap();
+        assert_eq!(answer.status(), Some(status), "nc={count}");
+        assert!(status == 200 || stale(&answer));
+    }
+}

@@ -4,6 +4,7 @@ mod calls;
 mod enrolments;
 mod failover;
 mod flows;
+mod forgeries;
 mod guesses;
 mod link;
 mod offers;
@@ -320,6 +321,10 @@ impl Lab {
         ask.from = format!("<sip:{user}@sibai.test>;tag=r");
         ask.to = format!("<sip:{user}@sibai.test>");
         ask.call_id = call_id.to_owned();
+        // As long as a phone's: to a shorter one the answer would have to be silence (reliability A11).
+        let ask = ask
+            .with("User-Agent: a phone of the bench, second edition")
+            .with("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER, NOTIFY, MESSAGE");
         if contact.is_empty() { ask } else { ask.with(contact) }
     }
 

@@ -294,7 +294,7 @@ fn options_of_a_stranger_is_met_with_silence_unless_the_operator_wants_otherwise
     lab.receive(udp(STRANGER), &ask.text());
     let answer = lab.sent().pop().unwrap();
     assert_eq!(answer.status(), Some(200));
-    let server = answer.header(Header::Server).unwrap().text().into_owned();
+    let server = answer.header(Header::Server).map(|value| value.text().into_owned()).unwrap_or_default();
     assert!(!server.contains(|c: char| c.is_ascii_digit()), "{server} tells a version");
 }
 
