@@ -146,10 +146,12 @@ impl Contact {
         bindings: &(impl Iterator<Item = &'a Binding> + Clone),
     ) -> Option<&'a Binding> {
         let instance = instance(&self.address);
-        bindings
-            .clone()
-            .find(|binding| instance.is_some() && binding.instance == instance)
-            .or_else(|| bindings.clone().find(|binding| binding.contact.is_equivalent(&self.uri)))
+        bindings.clone().find(|binding| instance.is_some() && binding.instance == instance).or_else(|| {
+            let another =
+                |binding: &Binding| has_flow(binding.instance.as_ref()) && has_flow(instance.as_ref());
+            let same = |binding: &Binding| binding.contact.is_equivalent(&self.uri);
+            bindings.clone().find(|binding| same(binding) && !another(binding))
+        })
     }
 }
 
@@ -161,6 +163,11 @@ fn scattered(asked: Duration, least: Duration, entropy: &mut Entropy) -> Duratio
     }
     let cut = Duration::from_secs(entropy.below(asked.as_secs() / 5 + 1));
     asked.saturating_sub(cut).max(least)
+}
+
+/// Whether it is one of several flows of a phone: those are told apart by their numbers, and share a URI.
+fn has_flow(instance: Option<&(String, Option<u32>)>) -> bool {
+    instance.is_some_and(|(_, flow)| flow.is_some())
 }
 
 fn instance(address: &Address) -> Option<(String, Option<u32>)> {
