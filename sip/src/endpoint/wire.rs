@@ -22,7 +22,7 @@ use crate::transaction::client::{self, Client};
 use crate::transaction::key::ByKey;
 use crate::transaction::server::{self, Acknowledged, Server};
 use crate::transaction::table::Table;
-use crate::transaction::{self, Key, Keyring};
+use crate::transaction::{Key, Keyring, PATIENCE};
 
 /// Whose a client transaction is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -392,7 +392,7 @@ impl Wire {
         }
         self.clients.change(key, |client| {
             client.owner = Owner::Left;
-            client.end_by(now + transaction::PATIENCE);
+            client.end_by(now + PATIENCE);
         });
     }
 
@@ -411,7 +411,7 @@ impl Wire {
             .clients
             .change(key, |client| {
                 client.owner = Owner::Nobody;
-                client.end_by(now + transaction::PATIENCE);
+                client.end_by(now + PATIENCE);
                 (client.request.clone(), client.flow)
             })
             .map(|(cancelled, _)| cancelled)
