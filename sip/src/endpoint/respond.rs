@@ -91,14 +91,7 @@ impl Endpoint {
     }
 
     /// A 2xx whose leg has ended meanwhile.
-    fn dismiss(
-        &mut self,
-        now: Now,
-        flow: Flow,
-        key: &Key,
-        request: &Message,
-        response: &Message,
-    ) {
+    fn dismiss(&mut self, now: Now, flow: Flow, key: &Key, request: &Message, response: &Message) {
         let made = placing::acknowledge(&mut self.wire, key, request, response, flow, None);
         let Some(mut dialog) = made else { return };
         if let Some((way, bye)) = dialog.request(&mut self.wire, &Method::Bye) {
