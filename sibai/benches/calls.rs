@@ -16,7 +16,7 @@ use base::{Entropy, Machine, Mono, Now, Timestamp};
 use bytes::Bytes;
 use cpu::{rate, row};
 use sibai::node::{Input, Node, Output, Setup};
-use sip::seam::{Directory, Flow, Input as SipInput, Limits, Transport, Trunk, User};
+use sip::seam::{Directory, Flow, Input as SipInput, Limits, NumberUri, Transport, Trunk, User};
 use sip::{Algorithm, Carriage, Challenge, Header, Message};
 
 fn main() {
@@ -221,8 +221,13 @@ fn trunk(name: base::Name) -> Trunk {
     Trunk {
         name,
         sources: vec!["192.0.2.2".parse().expect("an address")],
-        target: None,
+        certificate: None,
+        targets: Vec::new(),
         host: "192.0.2.2".to_owned(),
+        port: None,
+        probe: false,
+        registration: None,
+        uri: NumberUri::Sip,
         credentials: None,
     }
 }
