@@ -177,7 +177,15 @@ fn what_is_too_long_for_udp_goes_over_tcp_and_back_where_that_is_refused() {
     assert_eq!((way, again.via().unwrap().transport.as_str()), (udp(CARRIER), "UDP"));
     assert_eq!(again.call_id(), over_tcp.call_id());
     assert_eq!(to_trunk(&mut lab, 4, &long()).0, udp(CARRIER), "it is not tried again at once");
-    lab.wait(Duration::from_mins(11));
+    // The carrier answers its probes meanwhile: it is there, only without TCP.
+    for _ in 0..660 {
+        lab.wait(Duration::from_secs(1));
+        for (_, probe) in std::mem::take(&mut lab.sent) {
+            if is_method(&probe, &Method::Options) {
+                lab.receive(udp(CARRIER), &answer(&probe, 200, "probe", ""));
+            }
+        }
+    }
     assert_eq!(to_trunk(&mut lab, 5, &long()).0, stream);
 }
 
