@@ -1,7 +1,7 @@
 """A pjsua2 softphone: registers, answers calls with a tone, and says what happens, a word a line.
 
 Arguments: proxy (host:port), user, password, folder for the log and what it hears; the tone in Hz.
-Orders come a line each: `hold` (the first call), `call USER`, `join` (REFER with Replaces: the first call's
+Orders come a line each: `call USER`, `join` (REFER with Replaces: the first call's
 party gets the newest call's). The end of the orders, or of its last call, is its end.
 """
 
@@ -87,9 +87,7 @@ class Account(pjsua2.Account):
 
 def obey(order, *words):
     options = pjsua2.CallOpParam(True)
-    if order == "hold":
-        calls[0].setHold(options)
-    elif order == "call":
+    if order == "call":
         calls.append(Call(phone))
         calls[-1].makeCall(f"sip:{words[0]}@{proxy}", options)
     elif order == "join":

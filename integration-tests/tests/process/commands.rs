@@ -54,7 +54,7 @@ fn every_fault_of_a_configuration_is_told_with_its_place() -> Result<()> {
     let setup = Setup::default()
         .line("\"1\": { queue: product_advice }", "\"1\": { queue: product_advise }")
         .line("strategy: sequential          #", "strategy: squential          #")
-        .engine("keep_free: 10%", "keep_fre: 10%");
+        .engine("keep_free: 1%", "keep_fre: 1%");
     let mut sibai = Sibai::new(setup)?;
     let check = check(&sibai)?;
     ensure!(check.status.code() == Some(1), "{check:?}");

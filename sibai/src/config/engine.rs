@@ -397,7 +397,7 @@ impl Reader<'_, '_> {
 
     /// What the brain knows of the trunk; `across` adds what does not stand in these keys.
     fn outgoing(&mut self, view: View<'_>) -> Option<TrunkPlan> {
-        let dial_prefix = view.text("dial_prefix")?.to_owned();
+        let dial_prefix = view.text("dial_prefix").unwrap_or_default().to_owned();
         if dial_prefix.len() > LONGEST_PREFIX
             || !dial_prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'*' | b'#' | b'+'))
         {

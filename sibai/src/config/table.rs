@@ -262,7 +262,7 @@ pub(super) static TRUNK: Struct = map(
             Need::Default("national"),
             "How it wants numbers: 13912345678, 8613912345678 or +8613912345678.",
         ),
-        field("dial_prefix", Kind::Text, Need::Default("\"\""), "Digits dialled before each number."),
+        field("dial_prefix", Kind::Text, Need::Optional, "Digits dialled before each number."),
         field(
             "uri",
             Kind::OneOf(&Words { words: &["sip", "phone", "tel"], later: &[] }),
