@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use base::Mono;
 use bytes::Bytes;
+use sip::Carriage;
 use sip::framer::{Frame, Framer, PING, PONG, Unframeable};
 use sip::seam::{Flow, Transport};
 use sip::websocket::{self, Origins, Told, WebSocket};
-use sip::Carriage;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::Instant;

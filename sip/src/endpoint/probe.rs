@@ -108,6 +108,8 @@ impl Probes {
                 return;
             };
             probe.asked = None;
+            // A copy of the answer would change nothing: nobody need wait for it (timer K).
+            wire.abandon(key);
             if matches!(status, 408 | 503) {
                 probe.missed(now, wire, trunk, asks, Miss::Refusal);
             } else {
