@@ -153,8 +153,6 @@ fn what_is_too_long_for_udp_goes_over_tcp_and_back_where_that_is_refused() {
     let mut directory = directory();
     directory.listeners = vec![Listener { transport: Transport::Udp, address: OURS.parse().unwrap() }];
     directory.trunks[0].targets = vec![udp(CARRIER)];
-    // Nobody here answers OPTIONS.
-    directory.trunks[0].probe = false;
     let mut lab = Lab::with(directory);
     let stream = flow(Transport::Tcp, CARRIER, None);
     let (way, invite) = to_trunk(&mut lab, 1, &long());
