@@ -186,19 +186,23 @@ pub(crate) fn authorize_leg(
             let target = Target::Contact { ext: ext.clone(), contact };
             Ok(Permit { target, shows: toward_seat(shown) })
         }
-        (Reach::Phone { number, .. }, None) => authorize_outside(floor, line, number, shown, tried, now),
+        (Reach::Phone { number, .. }, None) => {
+            let (target, shows) = outside(floor, line, number, shown, tried, now)?;
+            Ok(Permit { target, shows })
+        }
         (Reach::Ext(_), None) | (Reach::Phone { .. }, Some(_)) => Err(Cause::Forbidden),
     }
 }
 
-fn authorize_outside(
+/// An outside seat over the trunk that is to be tried now.
+fn outside(
     floor: &mut Floor,
     line: &Line,
     number: &PhoneNumber,
     shown: &Shown,
     tried: &[Name],
     now: Mono,
-) -> Result<Permit, Cause> {
+) -> Result<(Target, Presentation), Cause> {
     if is_our_own(floor, number) {
         return Err(Cause::Forbidden);
     }
@@ -208,7 +212,7 @@ fn authorize_outside(
     let caller_id = trunk.caller_id.as_ref().ok_or(Cause::Forbidden)?;
     let dialled = format!("{}{}", trunk.dial_prefix, number.written(trunk.format));
     let target = Target::Outside { trunk: name, number: number.clone(), dialled };
-    Ok(Permit { target, shows: toward_trunk(shown, trunk, caller_id) })
+    Ok((target, toward_trunk(shown, trunk, caller_id)))
 }
 
 /// Whether an outside seat can be dialled at all; its trunk may be full just now.

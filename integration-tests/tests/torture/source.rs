@@ -159,7 +159,9 @@ impl<'a> Source<'a> {
             "{method} sip:{sibai} SIP/2.0\r\n\
             Via: SIP/2.0/{transport} {local};branch=z9hG4bKq{call_id}{method};rport\r\n\
             Max-Forwards: 70\r\nFrom: <sip:8001@{sibai}>;tag=q\r\nTo: <sip:8001@{sibai}>\r\n\
-            Call-ID: {call_id}\r\nCSeq: {} {method}\r\n{more}Content-Length: 0\r\n\r\n",
+            Call-ID: {call_id}\r\nCSeq: {} {method}\r\n{more}\
+            User-Agent: long enough that its answer is not half again as long, or a stranger hears nothing\r\n\
+            Content-Length: 0\r\n\r\n",
             self.asked + 1
         )
     }

@@ -14,6 +14,7 @@ use sip::admission::Limits as Admitted;
 use sip::seam::{NumberUri, Registration, Transport};
 use sip::websocket::Origins;
 
+use super::host::{is_host, is_loopback, own_address};
 use super::table;
 use super::tls::{self, ListenerTls, TrunkTls};
 
@@ -556,39 +557,6 @@ fn listener(text: &str, digest: &[Algorithm]) -> Option<Listen> {
 fn is_origin(text: &str) -> bool {
     let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     text == "*" || authority.is_some_and(|authority| is_host(authority) || authority == "localhost")
-}
-
-/// A name or address, perhaps with a port.
-fn is_host(host: &str) -> bool {
-    if host.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok() {
-        return true;
-    }
-    let (name, port) = host.split_once(':').unwrap_or((host, "5060"));
-    let label =
-        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let all_digits = name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    !all_digits && name.split('.').all(label) && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
-/// A trunk's host without its port, as it stands in Request-URIs and certificates; IPv6 without brackets.
-pub fn host_name(host: &str) -> &str {
-    if let Some((name, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return name;
-    }
-    match host.rsplit_once(':') {
-        Some((name, port)) if !name.contains(':') && port.parse::<u16>().is_ok() => name,
-        _ => host,
-    }
-}
-
-/// How a trunk is recognised by its host, when that is an address.
-fn own_address(host: &str) -> Option<PeerMatch> {
-    host.parse().ok()
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = host.split_once(':').map_or(host, |(name, _)| name);
-    name == "localhost" || own_address(host).is_some_and(|own| own.is_loopback())
 }
 
 /// The password stays out of logs.

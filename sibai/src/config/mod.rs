@@ -4,6 +4,7 @@ mod across;
 mod embedded;
 mod engine;
 mod folder;
+mod host;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,9 @@ use ivr::{Fault, Faults, SourceFile};
 use jiff::civil::Date;
 use pbx::Plan;
 
-pub use engine::{Api, Database, Engine, Listen, Recordings, Rtp, Sip, Trunk, host_name};
+pub use engine::{Api, Database, Engine, Listen, Recordings, Rtp, Sip, Trunk};
 pub use folder::Folder;
+pub use host::host_name;
 pub use tls::{ListenerTls, TrunkTls};
 
 /// What reading a configuration gave.

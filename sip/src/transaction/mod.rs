@@ -15,8 +15,6 @@
 //! RFC; whoever opened the transaction bounds them (the leg's own deadline).
 
 pub mod client;
-#[cfg(test)]
-mod conformance;
 pub(crate) mod key;
 pub mod server;
 pub mod table;

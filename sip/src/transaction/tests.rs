@@ -1,5 +1,7 @@
 //! Timer by timer, in virtual time: figures 5 to 8 of RFC 3261 with RFC 6026's Accepted.
 
+mod conformance;
+
 use std::time::Duration;
 
 use base::Mono;
@@ -14,20 +16,20 @@ use crate::message::Message;
 use crate::message::method::Method;
 use crate::seam::{Flow, Transport};
 
-pub(super) fn flow(transport: Transport) -> Flow {
+fn flow(transport: Transport) -> Flow {
     let (local, remote) = ("192.0.2.1:5060".parse().unwrap(), "192.0.2.2:5060".parse().unwrap());
     Flow { transport, local, remote, connection: None, listener: 0 }
 }
 
-pub(super) fn ring() -> Keyring {
+fn ring() -> Keyring {
     Keyring::new(&[7; 32])
 }
 
-pub(super) fn at(millis: u64) -> Mono {
+fn at(millis: u64) -> Mono {
     Mono::ZERO + Duration::from_millis(millis)
 }
 
-pub(super) fn request(method: &str) -> Message {
+fn request(method: &str) -> Message {
     let text = format!(
         "{method} sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nMax-Forwards: 70\r\n\
          From: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"
@@ -35,7 +37,7 @@ pub(super) fn request(method: &str) -> Message {
     Message::parse(text.into(), Carriage::Datagram).unwrap()
 }
 
-pub(super) fn response(method: &str, status: u16, tag: &str) -> Message {
+fn response(method: &str, status: u16, tag: &str) -> Message {
     let text = format!(
         "SIP/2.0 {status} X\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx\r\nFrom: <sip:a@h>;tag=1\r\n\
          To: <sip:b@h>;tag={tag}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\nContent-Length: 0\r\n\r\n"

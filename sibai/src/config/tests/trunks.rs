@@ -89,9 +89,9 @@ fn what_is_wrong_with_a_trunk_is_told_with_its_place_and_a_proposal() {
         (vec!["name: a, host: 127.0.0.1, dial_prefix: \"123456789\""], vec!["3:E182"]),
         (vec!["name: a, host: 127.0.0.1, order: 0"], vec!["3:E015"]),
         (vec!["name: a, host: 127.0.0.1, calls_per_second: 0"], vec!["3:E015"]),
-        (vec!["name: a, host: 127.0.0.1, number_format: local"], vec!["3:E014"]),
-        (vec!["name: a, host: 127.0.0.1, uri: sips"], vec!["3:E014"]),
-        (vec!["name: a, host: 127.0.0.1, original_caller: all"], vec!["3:E014"]),
+        (vec!["name: a, host: 127.0.0.1, number_format: local"], vec!["3:E015"]),
+        (vec!["name: a, host: 127.0.0.1, uri: sips"], vec!["3:E015"]),
+        (vec!["name: a, host: 127.0.0.1, original_caller: all"], vec!["3:E015"]),
         (
             vec![
                 "name: a, host: 127.0.0.1, user: env:A_USER, password: env:A_WORD, register: true",

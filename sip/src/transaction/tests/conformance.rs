@@ -5,10 +5,10 @@ use std::time::Duration;
 use base::Mono;
 use bytes::Bytes;
 
-use super::client::{self, Client};
-use super::server::{self, Acknowledged, Server};
-use super::table::Timed;
-use super::tests::{at, flow, request, response};
+use super::super::client::{self, Client};
+use super::super::server::{self, Acknowledged, Server};
+use super::super::table::Timed;
+use super::{at, flow, request, response};
 use crate::seam::Transport;
 
 /// State, event, what follows on a datagram, what follows on a stream (`=`: the same). What follows is the next
