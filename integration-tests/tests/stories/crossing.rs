@@ -8,7 +8,7 @@ use std::time::Duration;
 use integration_tests::world::example::NUMBER;
 use integration_tests::world::{CARRIER, Example, SIBAI};
 use phones::Behaviour;
-use sip::{Carriage, Header, Message};
+use sip::{Carriage, Header, Message, Method};
 
 use crate::words::*;
 
@@ -39,7 +39,7 @@ impl Raw {
         raw
     }
 
-    /// Sends a request in its dialog; everything that was heard within a second, at either end.
+    /// Sends a request in its dialog; everything that was heard within a second, at either end, save the probes.
     fn asks(&mut self, method: &str, number: u32, from: &str, more: &str, body: &str) -> Vec<Message> {
         let bytes = format!(
             "{method} sip:{NUMBER}@{SIBAI} SIP/2.0\r\nVia: SIP/2.0/UDP {CARRIER};branch=z9hG4bK{method}{number}\r\n\
@@ -51,7 +51,8 @@ impl Raw {
         self.example.world.inject(self.carrier, bytes.into_bytes());
         self.example.run(Duration::from_secs(1));
         let heard = self.example.world.overheard();
-        heard.into_iter().map(|bytes| Message::parse(bytes.into(), Carriage::Datagram).unwrap()).collect()
+        let heard = heard.into_iter().map(|bytes| Message::parse(bytes.into(), Carriage::Datagram).unwrap());
+        heard.filter(|message| !message.is_request() || *message.method() != Method::Options).collect()
     }
 }
 

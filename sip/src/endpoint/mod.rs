@@ -89,9 +89,9 @@ impl Endpoint {
         self.legs.len()
     }
 
-    /// How many transactions there are.
+    /// How many transactions there are, without the probes of trunks, which never cease.
     pub fn transactions(&self) -> usize {
-        self.wire.load()
+        self.wire.load().saturating_sub(self.probes.asked())
     }
 
     /// How many subscriptions there are.

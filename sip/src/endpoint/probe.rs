@@ -90,6 +90,12 @@ impl Probes {
         }
     }
 
+    /// How many questions are out.
+    pub(crate) fn asked(&self) -> usize {
+        let targets = self.trunks.values().flat_map(|watch| &watch.targets);
+        targets.filter(|probe| probe.asked.is_some()).count()
+    }
+
     /// Those of `targets` that are not known to be silent, in their order.
     pub(crate) fn alive(&self, trunk: &Name, targets: &[Flow]) -> Vec<Flow> {
         let watch = self.trunks.get(trunk);

@@ -200,6 +200,7 @@ From: <sip:caller@example.net>;tag=fa
 To: <sip:user@example.com>
 Call-ID: unknown-method.1
 CSeq: 1 FETCH
+User-Agent: long enough that its answer is not half again as long, or a stranger hears nothing
 Content-Length: 0
 
 "),
