@@ -77,7 +77,8 @@ fn nothing_is_left_of_five_thousand_short_calls() -> Result<()> {
     eprintln!("fresh: {fresh:?}; after 2,500 calls: {before:?}; after 5,000: {after:?}");
     assert!(after.kilobytes * 100 <= before.kilobytes * 115, "{before:?} grew to {after:?}");
     assert!(after.own_kilobytes * 100 <= before.own_kilobytes * 115, "{before:?} grew to {after:?}");
-    assert_eq!(before.files, after.files);
+    // The store opens a connection more when it needs one; what calls leak they leak 2,500 times.
+    assert!(after.files <= before.files + 4, "{before:?} grew to {after:?}");
     assert_eq!(before.threads, after.threads);
     let page = sibai.api().get("/v1/call_records?limit=500")?.json()?;
     let rows = page["call_records"].as_array().context("rows")?;
