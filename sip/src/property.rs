@@ -1,6 +1,7 @@
 //! What must hold of any bytes at all: the bodies of the fuzz targets (fuzz/), and of the tests that read their
 //! corpus again. Each says what does not hold; nothing here may panic.
 
+use base::Mono;
 use bytes::Bytes;
 
 use crate::framer::Framer;
@@ -10,7 +11,8 @@ use crate::header::uri::Uri;
 use crate::header::via::Via;
 use crate::message::draft::Draft;
 use crate::message::name::Header;
-use crate::message::{Carriage, Message};
+use crate::message::{Carriage, MAX_MESSAGE, Message};
+use crate::websocket::{self, Origins, Told, WebSocket};
 
 /// What was found.
 pub type Verdict = Result<(), String>;
@@ -66,6 +68,36 @@ pub fn stream(bytes: &[u8]) -> Verdict {
     // Whether an empty line at the end of what has come is a pong depends on what comes after it.
     same("frames", &cut_up, &whole)
 }
+
+/// A WebSocket. The first byte says where it is cut, and by its highest bit whether the upgrade is part of what is
+/// read: frames mean the same however they are cut, and no message is longer than one may be.
+pub fn websocket(bytes: &[u8]) -> Verdict {
+    let Some((&cut, bytes)) = bytes.split_first() else { return Ok(()) };
+    if cut & 0x80 != 0 {
+        let _ = websocket::read(bytes, Origins::SameHost);
+        return Ok(());
+    }
+    let whole = websocket::read(&[UPGRADE, bytes].concat(), Origins::Any);
+    if !matches!(whole.first(), Some(Told::Opened(_))) {
+        return Err(format!("not opened: {whole:?}"));
+    }
+    let mut socket = WebSocket::new(Origins::Any);
+    let mut cut_up = Vec::new();
+    for piece in std::iter::once(UPGRADE).chain(bytes.chunks(usize::from(cut) + 1)) {
+        socket.push(piece);
+        cut_up.extend(std::iter::from_fn(|| socket.next_told(Mono::ZERO)));
+    }
+    same("what the frames mean", &cut_up, &whole)?;
+    match whole.iter().find(|told| matches!(told, Told::Message(message) if message.len() > MAX_MESSAGE)) {
+        Some(told) => Err(format!("too long: {told:?}")),
+        None => Ok(()),
+    }
+}
+
+const UPGRADE: &[u8] =
+    b"GET /ws HTTP/1.1\r\nHost: pbx.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Protocol: sip\r\n\r\n";
 
 fn frames(framer: &mut Framer) -> Vec<crate::framer::Frame> {
     let mut frames = Vec::new();

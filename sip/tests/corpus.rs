@@ -39,6 +39,11 @@ fn streams() {
 }
 
 #[test]
+fn websockets() {
+    replay("sip_websocket", property::websocket);
+}
+
+#[test]
 fn uris() {
     replay("sip_uri", text(property::uri));
 }
