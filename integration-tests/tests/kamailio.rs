@@ -41,6 +41,35 @@ fn a_registering_trunk_brings_calls_keeps_its_routes_and_outlives_a_restart_of_t
     Ok(())
 }
 
+/// We refresh both legs at half of the shortest session interval: what we ask within a dialog finds its way through
+/// the carrier that recorded its route and hid who is behind it.
+#[test]
+fn our_refreshes_follow_the_recorded_routes_through_a_carrier_that_hides() -> Result<()> {
+    let mut sibai = house(&[Trunk { name: "account", registers: true, order: 1 }])?;
+    let _carrier =
+        Kamailio::start(sibai.folder(), "carrier", CarrierConfig { hides: true, ..config(&sibai, 0) })?;
+    sibai.run()?;
+    sibai.metric_becomes("pbx_trunks_registered", 1.0, PATIENCE)?;
+    let phone = sibai.sipp("far_phone_refreshed.xml").from(sibai.phone_port(FAR)).to(sibai.carrier());
+    let mut phone = phone.arguments(&["-recv_timeout", "60000"]).start()?;
+    let caller = caller(&sibai, "far_caller_refreshed.xml").to(sibai.carrier());
+    let mut caller = caller.arguments(&["-recv_timeout", "60000", "-d", "3000"]).start()?;
+    caller.finish(REFRESHED_WITHIN)?;
+    phone.finish(PATIENCE)?;
+    for (who, at, method) in [(&caller, CALLERS, "INVITE"), (&phone, FAR, "UPDATE")] {
+        let received = who.received();
+        let asked = received.iter().rfind(|message| message.starts_with(method)).context("our refresh")?;
+        // To whoever is behind the carrier, by its own address, which we never saw.
+        let own = sibai.phone_port(at);
+        ensure!(asked.lines().next().is_some_and(|line| line.contains(&own.to_string())), "{asked}");
+        ensure!(asked.lines().filter(|line| line.starts_with("Via: ")).count() > 1, "{asked}");
+        ensure!(!asked.contains(&sibai.sip().to_string()), "the topology is hidden:\n{asked}");
+    }
+    let record = sibai.call_record()?;
+    ensure!(record["cause"] == "caller_hung_up" && record["seat"] == "duty_mobile", "{record:#}");
+    Ok(())
+}
+
 #[test]
 fn a_call_finds_the_second_trunk_when_the_first_refuses_or_is_silent() -> Result<()> {
     let mut sibai = house(&[
@@ -213,3 +242,5 @@ const FAR: u16 = 0;
 const CALLERS: u16 = 1;
 /// Each step takes some seconds; the rest is for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// Half of the shortest session interval, 90 s (RFC 4028 section 4), and some.
+const REFRESHED_WITHIN: Duration = Duration::from_secs(75);

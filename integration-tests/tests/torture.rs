@@ -43,7 +43,7 @@ fn every_message_has_one_verdict_and_the_document_says_the_same() -> Result<()> 
 }
 
 #[test]
-fn every_race_that_the_document_names_is_told() -> Result<()> {
+fn every_story_and_scenario_that_the_document_names_is_told() -> Result<()> {
     torture::table::find_what_it_names()
 }
 

@@ -252,10 +252,14 @@ pub fn memory(pid: u32) -> Result<u64> {
     Ok(kilobytes.context("VmRSS")? * 1_024)
 }
 
-/// How long floods last: `ATTACK_SECONDS`, or what is given.
-pub fn seconds(usual: u64) -> Duration {
-    let given = std::env::var("ATTACK_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(given.unwrap_or(usual))
+/// Whether attacks last as long as they are promised to be withstood: `SIBAI_LONG=1`. Otherwise seconds have to do.
+pub fn is_long() -> bool {
+    std::env::var_os("SIBAI_LONG").is_some_and(|value| value == "1")
+}
+
+/// How many seconds a flood lasts, in haste and at full length.
+pub fn seconds(short: u64, long: u64) -> Duration {
+    Duration::from_secs(if is_long() { long } else { short })
 }
 
 /// The realm of every Sibai.

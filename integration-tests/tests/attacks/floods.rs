@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use integration_tests::wire::attack::{Flood, memory, processor_time, request, seconds};
 use integration_tests::wire::{Setup, Sibai};
-use phones::Event;
 
 use crate::cast::Talk;
-use crate::elsewhere;
+use crate::{elsewhere, unharmed};
 
 #[test]
 fn three_times_the_admitted_load_harms_no_call_and_is_over_when_it_is() -> Result<()> {
@@ -17,10 +16,10 @@ fn three_times_the_admitted_load_harms_no_call_and_is_over_when_it_is() -> Resul
         .line("max_calls: 10 ", "max_calls: 500 ")
         .engine("max_calls: 20", "max_calls: 500");
     let sibai = Sibai::start(setup)?;
-    let mut talk = Talk::begin(&sibai)?;
+    let talk = Talk::begin(&sibai)?;
     let mut flood = Flood::from(&[sibai.second_carrier()], sibai.sip())?;
     flood.is_polite = true;
-    let span = seconds(8);
+    let span = seconds(5, 60);
     let tally = flood.run(60, span, |n, from| request("INVITE", n, from, "13900139000", "057155550100"))?;
     let wait = tally.wait(503, 0.99);
     println!("L3: {} sent in {span:?}: {:?}; 503 after {wait:?} (99 %)", tally.sent, tally.heard);
@@ -29,19 +28,21 @@ fn three_times_the_admitted_load_harms_no_call_and_is_over_when_it_is() -> Resul
     ensure!(tally.count(200) > admitted / 2, "hardly a call was let in: {:?}", tally.heard);
     // The gate is 50 ms on a machine of its own; here others work too.
     ensure!(wait < Duration::from_millis(500), "503 after {wait:?}");
-    // A new call within five seconds after the load fell.
+    // Within five seconds after the load fell each new call is taken again: the first at once, and the next ones.
     let fell = Instant::now();
-    let again = flood.run(1, Duration::from_secs(1), |n, from| {
-        request("INVITE", n + 1_000_000, from, "13900139000", "057155550100")
-    })?;
-    ensure!(again.count(503) == 0 && again.sent == 1 && fell.elapsed() < Duration::from_secs(5), "{again:?}");
-    ensure!(!talk.caller.seen().iter().any(|s| matches!(s.event, Event::HungUpByPeer { .. })));
-    talk.end()?;
-    let lost = sibai.metric("pbx_rtp_packets_lost_total")?;
-    let received = sibai.metric("pbx_rtp_packets_received_total")?;
-    println!("L3: the call that stood lost {lost} of {received} packets");
-    ensure!(lost <= received / 1_000.0 + 2.0, "{lost} of {received}");
-    Ok(())
+    for (rate, millis) in [(1, 1_000), (10, 2_000)] {
+        let again = flood.run(rate, Duration::from_millis(millis), |n, from| {
+            request("INVITE", n + rate * 1_000_000, from, "13900139000", "057155550100")
+        })?;
+        println!(
+            "L3: then {} calls: {:?}, over {:?} after the fall",
+            again.sent,
+            again.heard,
+            fell.elapsed()
+        );
+        ensure!(again.count(503) == 0 && again.wait(200, 1.0) < Duration::from_secs(1), "{again:?}");
+    }
+    unharmed(&sibai, talk, "L3")
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn calls_that_are_never_acknowledged_cost_bounded_memory() -> Result<()> {
     let pid = sibai.pid()?;
     let (before, used) = (memory(pid)?, processor_time(pid)?);
     let flood = Flood::from(&[sibai.second_carrier()], sibai.sip())?;
-    let span = seconds(8);
+    let span = seconds(5, 60);
     let tally = flood.run(600, span, |n, from| request("INVITE", n, from, "13900139000", "057155550100"))?;
     let (after, used) = (memory(pid)?, processor_time(pid)?.saturating_sub(used));
     let (before, after) = (before >> 20, after >> 20);
@@ -70,19 +71,19 @@ fn calls_that_are_never_acknowledged_cost_bounded_memory() -> Result<()> {
 #[test]
 fn strangers_floods_cost_little_and_the_call_that_stands_hears_nothing_of_them() -> Result<()> {
     let sibai = Sibai::start(Setup::default())?;
-    let mut talk = Talk::begin(&sibai)?;
+    let talk = Talk::begin(&sibai)?;
     let pid = sibai.pid()?;
     let everywhere: Vec<_> = (0..200).map(elsewhere).collect();
     let flood = Flood::from(&everywhere, sibai.sip())?;
-    let span = seconds(3);
+    let span = seconds(1, 30);
     let quiet = processor_time(pid)?;
     std::thread::sleep(Duration::from_secs(2));
     let quiet = processor_time(pid)?.saturating_sub(quiet) / 2;
     let floods: [(&str, u64, Write); 4] = [
         ("junk", 10_000, |n, _| format!("{n} junk of no meaning whatsoever\r\n\r\n")),
         ("OPTIONS", 2_000, |n, from| request("OPTIONS", n, from, "x", "y")),
-        ("INVITE", 500, |n, from| request("INVITE", n, from, "x", "057155550100")),
-        ("REGISTER", 500, |n, from| request("REGISTER", n, from, "8001", "")),
+        ("INVITE", 4_000, |n, from| request("INVITE", n, from, "x", "057155550100")),
+        ("REGISTER", 2_000, |n, from| request("REGISTER", n, from, "8001", "")),
     ];
     for (name, rate, write) in floods {
         let used = processor_time(pid)?;
@@ -94,10 +95,7 @@ fn strangers_floods_cost_little_and_the_call_that_stands_hears_nothing_of_them()
         ensure!(tally.bytes_heard * 2 <= tally.bytes_sent * 3, "{name} amplifies: {tally:?}");
         ensure!(tally.heard.keys().all(|status| [401, 503].contains(status)), "{tally:?}");
     }
-    talk.end()?;
-    let (lost, received) =
-        (sibai.metric("pbx_rtp_packets_lost_total")?, sibai.metric("pbx_rtp_packets_received_total")?);
-    ensure!(lost <= received / 200.0 + 2.0, "{lost} of {received} packets");
+    unharmed(&sibai, talk, "A10")?;
     sibai.call_records(1).context("only the call that stood")?;
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use integration_tests::wire::{Setup, Sibai};
-use phones::Behaviour;
+use phones::live::LivePhone;
+use phones::{Action, Behaviour, Cue, Script};
 
 use super::house::{CALLER, NUMBER, PATIENCE, legs, sipp_seat};
 
@@ -18,6 +19,7 @@ fn whatever_a_caller_crosses_the_call_is_one_call_and_ends_once() -> Result<()> 
         "caller_hangs_up_while_it_reinvites.xml",
         "caller_hangs_up_before_its_ack.xml",
         "caller_is_merged.xml",
+        "caller_is_out_of_order.xml",
         "caller_asks_in_its_dialog.xml",
         "caller_sends_info.xml",
         "caller_without_offer.xml",
@@ -51,13 +53,87 @@ fn what_wants_a_dialog_or_is_not_built_is_said() -> Result<()> {
     Ok(())
 }
 
+/// By re-INVITE and by UPDATE, at once: each takes half of the shortest session interval.
 #[test]
-fn our_refresh_crosses_a_reinvite_and_both_are_told_apart() -> Result<()> {
+fn our_refresh_crosses_theirs_and_both_are_told_apart() -> Result<()> {
     let sibai = Sibai::start(Setup::default())?;
-    let _seat = sibai.seat("8003", Behaviour::answers(Duration::from_millis(100)))?;
-    let run = sibai.sipp("session_timer_ours.xml").service(NUMBER).key("caller", CALLER).key("key", "0");
-    run.arguments(&["-recv_timeout", "60000"]).run(REFRESHED_WITHIN)?;
-    assert_eq!(sibai.call_record()?["cause"], "caller_hung_up");
+    let _seats = [talks(&sibai, "8003")?, talks(&sibai, "8004")?];
+    let refreshed = |scenario: &str, from| {
+        let run = sibai.sipp(scenario).from(from).service(NUMBER).key("caller", CALLER).key("key", "0");
+        run.arguments(&["-recv_timeout", "60000"]).start()
+    };
+    let mut reinvited = refreshed("session_timer_ours.xml", sibai.carrier())?;
+    let mut updated = refreshed("session_timer_ours_by_update.xml", sibai.second_carrier())?;
+    reinvited.finish(REFRESHED_WITHIN)?;
+    updated.finish(REFRESHED_WITHIN)?;
+    let records = sibai.call_records(2)?;
+    ensure!(records.iter().all(|record| record["cause"] == "caller_hung_up"), "{records:#?}");
+    Ok(())
+}
+
+/// Before the call is refused, while the caller hears why.
+#[test]
+fn a_prack_may_cross_a_cancel_and_come_after_it() -> Result<()> {
+    let sibai = Sibai::start(Setup::default().with_real_prompts().line("max_calls: 10 ", "max_calls: 1 "))?;
+    let stays = sibai.sipp("caller_stays.xml").service(NUMBER).key("caller", CALLER);
+    let mut first = stays.arguments(&["-d", "3000"]).start()?;
+    sibai.metric_becomes("pbx_calls_active", 1.0, PATIENCE)?;
+    for scenario in ["caller_acknowledges_and_gives_up.xml", "caller_gives_up_and_acknowledges.xml"] {
+        let run = sibai.sipp(scenario).from(sibai.second_carrier()).service(NUMBER);
+        run.key("caller", "13900139013").run(PATIENCE)?;
+    }
+    first.finish(PATIENCE)?;
+    let records = sibai.call_records(3)?;
+    let gave_up = records.iter().filter(|record| record["cause"] == "caller_gave_up");
+    ensure!(gave_up.count() == 2, "{records:#?}");
+    Ok(())
+}
+
+#[test]
+fn a_reliable_183_that_crosses_our_cancel_gets_its_prack() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let mut seat = sipp_seat(&sibai, "8003", 0, "seat_is_reliable_too_late.xml")?;
+    calls(&sibai)?;
+    seat.finish(PATIENCE)?;
+    let record = sibai.call_record()?;
+    assert_eq!(legs(&record), [("-", "caller_gave_up"), ("zhao_min", "caller_gave_up")]);
+    Ok(())
+}
+
+#[test]
+fn a_phone_that_says_nothing_is_cancelled_once_it_has_rung() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let mut seat = sipp_seat(&sibai, "8003", 0, "seat_is_slow_and_cancelled.xml")?;
+    let caller = sibai.sipp("caller_hangs_up.xml").service(NUMBER).key("caller", CALLER).key("key", "0");
+    caller.arguments(&["-d", "1000"]).run(PATIENCE)?;
+    seat.finish(PATIENCE)?;
+    let record = sibai.call_record()?;
+    assert_eq!(legs(&record), [("-", "caller_gave_up"), ("zhao_min", "caller_gave_up")]);
+    Ok(())
+}
+
+#[test]
+fn byes_that_cross_are_both_granted() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let hangs_up = Script::new().on_after(Cue::Answered, Duration::from_millis(500), Action::HangUp);
+    let _seat = sibai.seat("8003", Behaviour::answers(Duration::from_millis(100)).with(hangs_up))?;
+    let caller = sibai.sipp("caller_crosses_our_bye.xml").service(NUMBER).key("caller", CALLER);
+    caller.key("key", "0").run(PATIENCE)?;
+    let record = sibai.call_record()?;
+    assert_eq!(legs(&record), [("-", "seat_hung_up"), ("zhao_min", "seat_hung_up")]);
+    Ok(())
+}
+
+#[test]
+fn what_comes_after_the_bye_meets_no_dialog() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let mut seat = sipp_seat(&sibai, "8003", 0, "seat_refers_too_late.xml")?;
+    let caller = sibai.sipp("caller_is_hung_up.xml").service(NUMBER).key("caller", CALLER);
+    caller.key("key", "0").run(PATIENCE)?;
+    seat.finish(PATIENCE)?;
+    // Nobody was transferred.
+    let record = sibai.call_record()?;
+    assert_eq!(legs(&record), [("-", "seat_hung_up"), ("zhao_min", "seat_hung_up")]);
     Ok(())
 }
 
@@ -101,6 +177,11 @@ fn an_old_register_takes_nothing_away() -> Result<()> {
     let registered = sibai.metric("pbx_registrations").context("registrations")?;
     assert!((registered - 1.0).abs() < 0.5, "{registered} are registered");
     Ok(())
+}
+
+/// A phone at this extension that answers and stays.
+fn talks(sibai: &Sibai, extension: &str) -> Result<LivePhone> {
+    sibai.seat(extension, Behaviour::answers(Duration::from_millis(100)))
 }
 
 /// A caller that presses 0 for the after-sales seats, and hangs up after talking.

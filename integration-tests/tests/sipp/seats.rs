@@ -1,6 +1,6 @@
 //! Phones that register and call.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use integration_tests::wire::{Setup, Sibai};
 use phones::{Behaviour, Event};
 
@@ -109,5 +109,24 @@ fn a_seat_may_call_its_own_line() -> Result<()> {
     seat.order(phones::Action::HangUp);
     let record = sibai.call_record()?;
     assert_eq!((&record["internal"], &record["number"]), (&true.into(), &"4005550100".into()));
+    Ok(())
+}
+
+#[test]
+fn who_withholds_its_number_is_known_to_the_record_and_to_no_seat() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let mut seat = sipp_seat(&sibai, "8003", 0, "seat_answers.xml")?;
+    let caller = sibai.sipp("caller_is_withheld_and_diverted.xml").service(NUMBER).key("caller", CALLER);
+    caller.key("key", "0").arguments(&["-d", "2000"]).run(PATIENCE)?;
+    seat.finish(PATIENCE)?;
+    let received = seat.received();
+    let invite = received.iter().find(|message| message.starts_with("INVITE")).context("INVITE")?;
+    assert!(invite.contains("\nFrom: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag="), "{invite}");
+    assert!(invite.contains("\nPrivacy: id"), "{invite}");
+    assert!(received.iter().all(|message| !message.contains(CALLER)), "{received:#?}");
+    let record = sibai.call_record()?;
+    assert_eq!(record["diverted"], serde_json::json!(["+8657155550199", "4005550100"]), "{record:#}");
+    // What the network said of its own hang-up, and what a normal one is.
+    assert_eq!(record["legs"][0]["q850"], 31, "{record:#}");
     Ok(())
 }

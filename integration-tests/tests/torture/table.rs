@@ -29,22 +29,29 @@ pub(crate) fn compare() -> Result<()> {
 pub(crate) fn find_what_it_names() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = std::fs::read_to_string(root.join("docs/conformance.md"))?;
-    let (_, races) = text.split_once("## Races and methods").context("no races")?;
+    let (_, rows) = text.split_once("<!-- verdicts: end -->").context("no end of the verdicts")?;
     let mut sources = String::new();
-    for folder in ["sip/src", "sip/tests", "integration-tests/tests"] {
+    for folder in ["sip/src", "sip/tests", "sibai/src", "integration-tests/tests"] {
         read_all(&root.join(folder), &mut sources)?;
     }
+    // Of a scenario its file, and a test that plays it.
+    let scenarios = root.join("integration-tests/sipp");
+    let is_played = |name: &str| sources.contains(&format!("{name}\""));
     let mut found = 0;
-    for name in races.split('`').skip(1).step_by(2) {
-        let is_there = if name.contains('.') {
-            root.join("integration-tests/sipp").join(name).exists()
+    for name in rows.split('`').skip(1).step_by(2) {
+        let is_there = if name.ends_with(".xml") {
+            scenarios.join(name).exists() && is_played(name)
         } else {
             sources.contains(&format!("fn {name}("))
         };
         ensure!(is_there, "there is no {name}");
         found += 1;
     }
-    ensure!(found > 40, "only {found} names");
+    ensure!(found > 120, "only {found} names");
+    for entry in std::fs::read_dir(scenarios)? {
+        let name = entry?.file_name();
+        ensure!(is_played(&name.to_string_lossy()), "nobody plays {}", name.display());
+    }
     Ok(())
 }
 

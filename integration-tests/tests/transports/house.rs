@@ -3,13 +3,17 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use integration_tests::wire::pki::{Issued, Pki};
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -67,6 +71,33 @@ pub(super) fn acceptor(pki: &Pki, issued: &Issued) -> Result<TlsAcceptor> {
 pub(super) async fn tls(to: SocketAddr, pki: &Pki, issued: Option<&Issued>) -> Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from("pbx.example")?;
     Ok(connector(pki, issued)?.connect(name, TcpStream::connect(to).await?).await?)
+}
+
+/// Whether a server asks its peer for a certificate while they shake hands.
+pub(super) async fn is_asked(to: SocketAddr, pki: &Pki) -> Result<bool> {
+    let asked = Arc::new(Asked::default());
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(trusting(pki)?)
+        .with_client_cert_resolver(Arc::clone(&asked) as Arc<dyn ResolvesClientCert>);
+    let name = ServerName::try_from("pbx.example")?;
+    TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(to).await?).await?;
+    Ok(asked.0.load(Ordering::Relaxed))
+}
+
+/// Has no certificate, and remembers whether one was wanted.
+#[derive(Debug, Default)]
+struct Asked(AtomicBool);
+
+impl ResolvesClientCert for Asked {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 /// The certificate that the server showed.

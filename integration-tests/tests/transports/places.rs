@@ -7,11 +7,13 @@ use integration_tests::wire::pki::Pki;
 use integration_tests::wire::{Setup, Sibai};
 use phones::Behaviour;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::house::{ask, closed, request, story};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What docs/transports.md promises.
+const MOST_PER_SOURCE: usize = 1_024;
 
 #[test]
 fn three_hundred_idle_and_slow_connections_are_closed_and_harm_nobody() -> Result<()> {
@@ -61,6 +63,36 @@ fn three_hundred_idle_and_slow_connections_are_closed_and_harm_nobody() -> Resul
     }
     sibai.seat("8001", Behaviour::waits())?;
     Ok(())
+}
+
+/// 1,024 from one address (docs/transports.md): whoever takes them all takes nothing of a neighbour's.
+#[test]
+fn a_source_has_so_many_connections_and_its_neighbour_his_own() -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let to = sibai.sip();
+    let connect = async |source: &str| {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(source.parse()?)?;
+        anyhow::Ok(socket.connect(to).await?)
+    };
+    story(async {
+        let mut held = Vec::new();
+        for _ in 0..MOST_PER_SOURCE {
+            held.push(connect("127.0.0.77:0").await?);
+        }
+        sibai.metric_becomes("pbx_sip_connections", MOST_PER_SOURCE as f64, PATIENCE)?;
+        for _ in 0..10 {
+            let mut refused = connect("127.0.0.77:0").await?;
+            ensure!(closed(&mut refused).await?.is_empty(), "one more was let in");
+        }
+        let mut neighbour = connect("127.0.0.78:0").await?;
+        ask(&mut neighbour, &request("REGISTER", "8001", "TCP", 1, ""), "SIP/2.0 401 ").await?;
+        drop(held);
+        sibai.metric_becomes("pbx_sip_connections", 1.0, PATIENCE)?;
+        let mut again = connect("127.0.0.77:0").await?;
+        ask(&mut again, &request("REGISTER", "8001", "TCP", 2, ""), "SIP/2.0 401 ").await?;
+        Ok(())
+    })
 }
 
 #[test]

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use integration_tests::wire::pki::Pki;
 use integration_tests::wire::{Setup, Sibai};
 
-use super::house::{SDP, acceptor, ask, connector, der, hear, request, shown, story, tls};
+use super::house::{SDP, acceptor, ask, connector, der, hear, is_asked, request, shown, story, tls};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -118,6 +118,23 @@ fn only_a_client_that_trusts_the_authority_gets_through() -> Result<()> {
         let stream = tokio::net::TcpStream::connect(sibai.wss()).await?;
         let name = rustls::pki_types::ServerName::try_from("elsewhere.example")?;
         ensure!(connector(&pki, None)?.connect(name, stream).await.is_err());
+        Ok(())
+    })
+}
+
+/// A trunk is asked who it is; a page is not, because Chromium hangs up when a WebSocket's server asks for a
+/// certificate.
+#[test]
+fn only_over_tls_a_peer_is_asked_for_a_certificate() -> Result<()> {
+    let pki = Pki::new()?;
+    let sibai = Sibai::start(Setup::default().with_every_transport(&pki))?;
+    story(async {
+        ensure!(is_asked(sibai.tls(), &pki).await?, "a trunk could not prove itself");
+        ensure!(!is_asked(sibai.wss(), &pki).await?, "a browser was asked");
+        // After a reload too.
+        sibai.hang_up_signal()?;
+        sibai.wait_for_log("certificates were loaded again", PATIENCE)?;
+        ensure!(is_asked(sibai.tls(), &pki).await? && !is_asked(sibai.wss(), &pki).await?);
         Ok(())
     })
 }

@@ -158,7 +158,7 @@ impl Streams {
         if !connection.flow.transport.is_secure() {
             return connection.talk(stream).await;
         }
-        let Some(acceptor) = self.0.tls.acceptor() else { return };
+        let Some(acceptor) = self.0.tls.acceptor(connection.flow.transport) else { return };
         match tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let names = self.0.tls.proved(stream.get_ref().1.peer_certificates());

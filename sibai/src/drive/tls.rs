@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use rustls::pki_types::{CertificateDer, ServerName};
+use sip::seam::Transport;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::config::{Engine, Folder};
@@ -37,7 +38,10 @@ struct Set {
 
 #[derive(Clone, Default)]
 struct Loaded {
+    /// For phones and trunks, who may show a certificate.
     server: Option<TlsAcceptor>,
+    /// For browsers. Chromium gives a WebSocket up, with code 1006, when it is only asked for a certificate.
+    pages: Option<TlsAcceptor>,
     clients: HashMap<u16, (TlsConnector, ServerName<'static>)>,
 }
 
@@ -72,9 +76,10 @@ impl Tls {
         Ok(Self { files, names, loaded, seen })
     }
 
-    /// For the next handshake of a listener; `None` without `sip.tls`.
-    pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
-        self.loaded.read().unwrap_or_else(PoisonError::into_inner).server.clone()
+    /// For the next handshake of a listener of this transport; `None` without `sip.tls`.
+    pub(super) fn acceptor(&self, transport: Transport) -> Option<TlsAcceptor> {
+        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
+        if transport == Transport::Wss { loaded.pages.clone() } else { loaded.server.clone() }
     }
 
     /// For the next handshake toward a trunk, by its number.
@@ -111,11 +116,13 @@ impl Files {
     fn load(&self) -> Result<Loaded, String> {
         let mut loaded = Loaded::default();
         if let Some(set) = &self.server {
-            let config = set.read(|identity, authorities| match identity {
-                Some(identity) => tls::server(identity, authorities),
-                None => Err(TlsFault { part: Part::Certificate, what: "is missing".to_owned() }),
+            let (server, pages) = set.read(|identity, authorities| {
+                let missing = || TlsFault { part: Part::Certificate, what: "is missing".to_owned() };
+                let identity = identity.ok_or_else(missing)?;
+                Ok((tls::server(identity, authorities)?, tls::server(identity, None)?))
             })?;
-            loaded.server = Some(TlsAcceptor::from(Arc::new(config)));
+            loaded.server = Some(TlsAcceptor::from(Arc::new(server)));
+            loaded.pages = Some(TlsAcceptor::from(Arc::new(pages)));
         }
         for (number, name, set) in &self.clients {
             let config = set.read(|identity, authorities| tls::client(authorities, identity))?;
