@@ -4,6 +4,7 @@
 mod transports {
     mod browser;
     mod house;
+    mod pings;
     mod places;
     mod secure;
     mod v6;

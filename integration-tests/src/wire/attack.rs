@@ -151,7 +151,7 @@ impl Flood {
     }
 }
 
-/// One sender that waits for each answer.
+/// One sender that waits for its answers.
 #[derive(Debug)]
 pub struct Prober {
     socket: UdpSocket,
@@ -175,7 +175,12 @@ impl Prober {
     /// Sends this and waits for the first answer; `None` is silence.
     pub fn ask(&mut self, text: &str) -> Result<Option<Message>> {
         self.asked += 1;
-        self.socket.send_to(text.as_bytes(), self.target)?;
+        self.tell(text)?;
+        self.hear()
+    }
+
+    /// Waits for the next message; `None` is silence.
+    pub fn hear(&mut self) -> Result<Option<Message>> {
         let mut buffer = vec![0; 65_536];
         let Ok((length, _)) = self.socket.recv_from(&mut buffer) else { return Ok(None) };
         let bytes = bytes::Bytes::copy_from_slice(&buffer[..length]);

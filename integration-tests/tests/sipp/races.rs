@@ -71,24 +71,6 @@ fn our_refresh_crosses_theirs_and_both_are_told_apart() -> Result<()> {
     Ok(())
 }
 
-/// Before the call is refused, while the caller hears why.
-#[test]
-fn a_prack_may_cross_a_cancel_and_come_after_it() -> Result<()> {
-    let sibai = Sibai::start(Setup::default().with_real_prompts().line("max_calls: 10 ", "max_calls: 1 "))?;
-    let stays = sibai.sipp("caller_stays.xml").service(NUMBER).key("caller", CALLER);
-    let mut first = stays.arguments(&["-d", "3000"]).start()?;
-    sibai.metric_becomes("pbx_calls_active", 1.0, PATIENCE)?;
-    for scenario in ["caller_acknowledges_and_gives_up.xml", "caller_gives_up_and_acknowledges.xml"] {
-        let run = sibai.sipp(scenario).from(sibai.second_carrier()).service(NUMBER);
-        run.key("caller", "13900139013").run(PATIENCE)?;
-    }
-    first.finish(PATIENCE)?;
-    let records = sibai.call_records(3)?;
-    let gave_up = records.iter().filter(|record| record["cause"] == "caller_gave_up");
-    ensure!(gave_up.count() == 2, "{records:#?}");
-    Ok(())
-}
-
 #[test]
 fn a_reliable_183_that_crosses_our_cancel_gets_its_prack() -> Result<()> {
     let sibai = Sibai::start(Setup::default())?;

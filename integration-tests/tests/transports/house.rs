@@ -19,10 +19,15 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// Runs a story on a runtime of its own; nothing in it may take longer than this.
+/// Runs a story on a runtime of its own; nothing in it may take longer than a minute.
 pub(super) fn story<T>(tale: impl Future<Output = Result<T>>) -> Result<T> {
+    long_story(Duration::from_secs(60), tale)
+}
+
+/// A story that has to wait for something.
+pub(super) fn long_story<T>(within: Duration, tale: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), tale).await.context("too long")? })
+    runtime.block_on(async { tokio::time::timeout(within, tale).await.context("too long")? })
 }
 
 fn trusting(pki: &Pki) -> Result<RootCertStore> {

@@ -13,7 +13,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::house::{ask, closed, connector, request, story};
 
-fn upgrade(scheme: &str, protocol: &'static str, origin: &'static str) -> Result<Request<()>> {
+pub(super) fn upgrade(scheme: &str, protocol: &'static str, origin: &'static str) -> Result<Request<()>> {
     let mut request = format!("{scheme}://pbx.example/").into_client_request()?;
     let headers = request.headers_mut();
     headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static(protocol));
@@ -23,7 +23,7 @@ fn upgrade(scheme: &str, protocol: &'static str, origin: &'static str) -> Result
     Ok(request)
 }
 
-async fn options<S>(socket: &mut WebSocketStream<S>, message: Message) -> Result<String>
+pub(super) async fn options<S>(socket: &mut WebSocketStream<S>, message: Message) -> Result<String>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
