@@ -39,7 +39,7 @@ pub(crate) fn find_what_it_names() -> Result<()> {
     let is_played = |name: &str| sources.contains(&format!("{name}\""));
     let mut found = 0;
     for name in rows.split('`').skip(1).step_by(2) {
-        let is_there = if name.ends_with(".xml") {
+        let is_there = if name.contains('.') {
             scenarios.join(name).exists() && is_played(name)
         } else {
             sources.contains(&format!("fn {name}("))
