@@ -1,4 +1,4 @@
-//! Media as machines: SDP, RTP, RTCP, G.711, DTMF, prompts, tones, bridges, taps. No sockets.
+//! Media as machines: SDP, RTP, SRTP, RTCP, G.711, DTMF, prompts, tones, bridges, taps. No sockets.
 #![forbid(unsafe_code)]
 
 pub mod dtmf;
@@ -10,6 +10,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod seam;
+pub mod srtp;
 pub mod tone;
 
 pub use engine::Engine;

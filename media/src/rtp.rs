@@ -102,7 +102,8 @@ pub fn rewrite<'a>(bytes: &'a mut [u8], payload: &Range<usize>, header: Header) 
     Some(packet)
 }
 
-fn payload_start(bytes: &[u8], first: u8) -> Result<usize, RtpFault> {
+/// Where the payload starts behind a fixed header whose first byte is `first`.
+pub(crate) fn payload_start(bytes: &[u8], first: u8) -> Result<usize, RtpFault> {
     let mut start = HEADER + 4 * usize::from(first & SOURCES);
     if first & EXTENSION != 0 {
         let Some(&[_, _, high, low]) = bytes.get(start..start + 4) else { return Err(RtpFault::Header) };

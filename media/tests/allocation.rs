@@ -10,6 +10,7 @@ use media::Engine;
 use media::prompts::{Prompt, Prompts};
 use media::rtp::{self, HEADER, Header};
 use media::seam::{Command, Direction, Event, Port, Sink, Stream, Tapped};
+use media::srtp::{Keying, Opener, Sealer, Suite};
 
 #[derive(Default)]
 struct Count {
@@ -106,4 +107,29 @@ fn a_minute_of_packets_and_ticks_allocates_nothing() {
     // latches, sixty keys, the end of the music and the silence of its listener.
     assert!(out.sent >= 9000, "{}", out.sent);
     assert_eq!((out.tapped, out.told), (2 * 2970, 2 + 2 * 30 + 2));
+}
+
+#[test]
+fn sealing_and_opening_allocate_nothing() {
+    for suite in Suite::ALL {
+        let secret = [7; Keying::LONGEST];
+        let keying = Keying::new(suite, &secret[..suite.key_len() + suite.salt_len()]).expect("its lengths");
+        let (mut sealer, mut opener) =
+            (Sealer::new(keying.clone()).expect("keys"), Opener::new(keying).expect("keys"));
+        let used = allocation_counter::measure(|| {
+            for n in 0..70_000u32 {
+                let mut bytes = [0xd5; HEADER + 160 + Suite::MOST_OVERHEAD];
+                let (sequence, timestamp) = (n as u16, n * 160);
+                let header = Header { marker: false, payload_type: 8, sequence, timestamp, ssrc: n / 9000 };
+                rtp::write(header, bytes.first_chunk_mut().expect("a header fits"));
+                let len = sealer.protect(&mut bytes, HEADER + 160).expect("a new number");
+                assert_eq!(opener.unprotect(&mut bytes[..len]), Ok(HEADER + 160));
+            }
+            let mut bytes = [0; 60];
+            bytes[..2].copy_from_slice(&[0x80, 201]);
+            let len = sealer.protect_rtcp(&mut bytes, 32).expect("a report");
+            assert_eq!(opener.unprotect_rtcp(&mut bytes[..len]), Ok(32));
+        });
+        assert_eq!(used.count_total, 0, "{suite:?} {used:?}");
+    }
 }

@@ -10,15 +10,29 @@ use std::path::Path;
 
 #[test]
 fn descriptions() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/sdp");
+    let read = each("sdp", |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(()) };
+        media::property::description(text)
+    });
+    assert!(read >= 5, "only {read} inputs");
+}
+
+#[test]
+fn sealed_packets() {
+    let read = each("srtp", media::property::srtp);
+    assert!(read >= 10, "only {read} inputs");
+}
+
+/// Reads a folder's inputs; says how many there were.
+fn each(folder: &str, holds: impl Fn(&[u8]) -> Result<(), String>) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(folder);
     let mut read = 0;
     for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let file = entry.unwrap().path();
-        let Ok(text) = String::from_utf8(std::fs::read(&file).unwrap()) else { continue };
-        if let Err(what) = media::property::description(&text) {
+        if let Err(what) = holds(&std::fs::read(&file).unwrap()) {
             panic!("{}: {what}", file.display());
         }
         read += 1;
     }
-    assert!(read >= 5, "only {read} inputs");
+    read
 }

@@ -1,11 +1,15 @@
 //! SDP offer and answer for one audio stream of G.711 with telephone-event (RFC 3264, RFC 8866).
 
+mod crypto;
 mod negotiation;
+mod profile;
 mod reading;
 #[cfg(test)]
 mod tests;
 
+pub use crypto::{Crypto, CryptoFault};
 pub use negotiation::Negotiation;
+pub use profile::Profile;
 
 /// Why a description cannot be agreed on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
