@@ -98,10 +98,8 @@ const fn decode_a(byte: u8) -> i16 {
 const fn encode_a(sample: i16) -> u8 {
     let (sign, magnitude) = if sample >= 0 { (0x80, sample as i32) } else { (0, !(sample as i32)) };
     let magnitude = if magnitude > 0x7fff { 0x7fff } else { magnitude };
-    let mut segment = 0;
-    while segment < 7 && magnitude >= 0x100 << segment {
-        segment += 1;
-    }
+    // Half of 16-bit linear is segment 7, a quarter 6, and so on; the last two share segment 0's step.
+    let segment = 24 - (magnitude | 0xff).leading_zeros();
     let mantissa = if segment == 0 { magnitude >> 4 } else { magnitude >> (segment + 3) } & 0x0f;
     (sign | (segment << 4) as u8 | mantissa as u8) ^ 0x55
 }
@@ -116,10 +114,7 @@ const fn decode_mu(byte: u8) -> i16 {
 const fn encode_mu(sample: i16) -> u8 {
     let (sign, magnitude) = if sample < 0 { (0x80, -(sample as i32)) } else { (0, sample as i32) };
     let magnitude = if magnitude > 32_635 { 32_635 } else { magnitude } + 0x84;
-    let mut segment = 7;
-    while segment > 0 && magnitude & (0x80 << segment) == 0 {
-        segment -= 1;
-    }
+    let segment = 24 - magnitude.leading_zeros();
     let mantissa = (magnitude >> (segment + 3)) & 0x0f;
     !(sign | (segment << 4) as u8 | mantissa as u8)
 }

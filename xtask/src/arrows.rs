@@ -51,21 +51,22 @@ fn dependencies(manifest: &str) -> Vec<String> {
 
 const HOUSE: &[Room] = &[
     Room { name: "base", imports: &[], pure: true },
+    Room { name: "codecs", imports: &["base"], pure: true },
     Room { name: "sip", imports: &["base"], pure: true },
-    Room { name: "media", imports: &["base"], pure: true },
+    Room { name: "media", imports: &["base", "codecs"], pure: true },
     Room { name: "ivr", imports: &["base"], pure: true },
-    Room { name: "recordings", imports: &["base"], pure: false },
+    Room { name: "recordings", imports: &["base", "codecs"], pure: false },
     Room { name: "history", imports: &["base"], pure: false },
     Room { name: "phones", imports: &["base"], pure: false },
     Room { name: "pbx", imports: &["base", "ivr"], pure: true },
     Room {
         name: "sibai",
-        imports: &["base", "sip", "media", "ivr", "recordings", "history", "pbx", "phones"],
+        imports: &["base", "codecs", "sip", "media", "ivr", "recordings", "history", "pbx", "phones"],
         pure: false,
     },
     Room {
         name: "integration-tests",
-        imports: &["base", "sibai", "sip", "media", "pbx", "phones", "test-store"],
+        imports: &["base", "codecs", "sibai", "sip", "media", "pbx", "phones", "test-store"],
         pure: false,
     },
 ];
