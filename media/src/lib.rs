@@ -5,6 +5,7 @@ pub mod dtmf;
 pub mod engine;
 pub mod prompts;
 pub mod property;
+pub mod quality;
 pub mod reception;
 pub mod rtcp;
 pub mod rtp;

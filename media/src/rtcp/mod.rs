@@ -1,4 +1,8 @@
-//! RTCP: reports written and read (RFC 3550 §6), in buffers of fixed size.
+//! RTCP: reports written and read (RFC 3550 §6, RFC 3611 §4.7), in buffers of fixed size.
+
+mod xr;
+
+pub use xr::Voip;
 
 use crate::reception::Reported;
 
@@ -42,6 +46,8 @@ pub struct Told {
     pub sent: Option<Sent>,
     /// Its report on the stream that was asked for.
     pub block: Option<Block>,
+    /// How it heard the stream that was asked for.
+    pub voip: Option<Voip>,
     /// It leaves.
     pub bye: bool,
 }
@@ -55,7 +61,7 @@ pub enum RtcpFault {
 }
 
 impl Compound {
-    /// A report of 52 bytes, a CNAME of up to 32 and a BYE of 8 fit twice over.
+    /// A report of 52 bytes, a CNAME of up to 32 in 44, an extended report of 44 and a BYE of 8 fit.
     const LONGEST: usize = 160;
 
     /// A sender report when something was sent since the last one, else a receiver report; with CNAME.
@@ -87,6 +93,15 @@ impl Compound {
         compound.put(&[0; 4][..4 - compound.len % 4]);
         compound.end(start);
         compound
+    }
+
+    /// The same with an extended report behind it: how `ssrc`, who sends it, hears a stream.
+    #[must_use]
+    pub fn measured(mut self, ssrc: u32, voip: &Voip) -> Self {
+        let start = self.begin(0, EXTENDED, ssrc);
+        self.put(&voip.to_bytes());
+        self.end(start);
+        self
     }
 
     /// The same with a BYE behind it.
@@ -141,6 +156,7 @@ pub fn read(bytes: &[u8], ours: u32) -> Result<Told, RtcpFault> {
         }
         match kind {
             SENDER | RECEIVER => report(&mut told, body, kind == SENDER, lead & COUNT, ours)?,
+            EXTENDED => told.voip = extended(body, lead & PADDING != 0, ours)?.or(told.voip),
             BYE => told.bye = true,
             _ => {}
         }
@@ -148,6 +164,13 @@ pub fn read(bytes: &[u8], ours: u32) -> Result<Told, RtcpFault> {
         first = false;
     }
     if first { Err(RtcpFault::Form) } else { Ok(told) }
+}
+
+/// Reads an extended report; its padding, if any, is no block (RFC 3550 §6.4.1).
+fn extended(body: &[u8], padded: bool, ours: u32) -> Result<Option<Voip>, RtcpFault> {
+    let padding = if padded { body.last().map_or(0, |&bytes| usize::from(bytes)) } else { 0 };
+    let end = body.len().checked_sub(padding).ok_or(RtcpFault::Form)?;
+    xr::read(body.get(4..end).ok_or(RtcpFault::Form)?, ours)
 }
 
 fn report(told: &mut Told, body: &[u8], sender: bool, count: u8, ours: u32) -> Result<(), RtcpFault> {
@@ -203,6 +226,7 @@ const SENDER: u8 = 200;
 const RECEIVER: u8 = 201;
 const DESCRIPTION: u8 = 202;
 const BYE: u8 = 203;
+const EXTENDED: u8 = 207;
 const CNAME: u8 = 1;
 const PADDING: u8 = 0x20;
 const COUNT: u8 = 0x1f;
@@ -234,11 +258,57 @@ mod tests {
         assert_eq!(bytes[..4], [0x81, 200, 0, 12]);
         assert_eq!(bytes[52..56], [0x81, 202, 0, 6]);
         let told = read(bytes, 5).unwrap();
-        assert_eq!(told, Told { ssrc: 7, sent: Some(SENT), block: Some(BLOCK), bye: true });
+        assert_eq!(told, Told { ssrc: 7, sent: Some(SENT), block: Some(BLOCK), voip: None, bye: true });
         assert_eq!(read(bytes, 6).unwrap().block, None);
         let silent = Compound::report(7, "x", None, None);
         assert_eq!(silent.as_bytes()[..4], [0x80, 201, 0, 1]);
         assert_eq!(read(silent.as_bytes(), 5).unwrap(), Told { ssrc: 7, ..Told::default() });
+    }
+
+    #[test]
+    fn an_extended_report_goes_between_the_name_and_the_goodbye() {
+        let voip = voip();
+        let longest = "0123456789abcdef0123456789abcdef";
+        let compound = Compound::report(7, longest, Some(SENT), Some(BLOCK)).measured(7, &voip).leaving(7);
+        let bytes = compound.as_bytes();
+        assert_eq!(bytes.len(), 148);
+        assert_eq!(bytes[96..100], [0x80, 207, 0, 10]);
+        let told = read(bytes, 5).unwrap();
+        assert_eq!(told, Told { ssrc: 7, sent: Some(SENT), block: Some(BLOCK), voip: Some(voip), bye: true });
+        // Padding of four bytes at its end.
+        let mut padded = Compound::report(7, "x", None, None).measured(7, &voip).as_bytes().to_vec();
+        let at = padded.len() - 44;
+        padded[at] |= PADDING;
+        padded[at + 3] += 1;
+        padded.extend([0, 0, 0, 4]);
+        assert_eq!(read(&padded, 5).unwrap().voip, Some(voip));
+        *padded.last_mut().unwrap() = 200;
+        assert!(read(&padded, 5).is_err());
+    }
+
+    fn voip() -> Voip {
+        Voip {
+            ssrc: 5,
+            loss_rate: 1,
+            discard_rate: 2,
+            burst_density: 3,
+            gap_density: 4,
+            burst_ms: 5,
+            gap_ms: 6,
+            round_trip_ms: 7,
+            end_system_ms: 8,
+            signal_dbm0: Some(-9),
+            noise_dbm0: Some(-60),
+            gap_least: 16,
+            r: Some(93),
+            mos_listening: Some(44),
+            mos_conversation: Some(43),
+            concealed: Some(false),
+            adaptive: None,
+            buffer_ms: 1,
+            buffer_most_ms: 2,
+            buffer_limit_ms: 3,
+        }
     }
 
     #[test]
