@@ -78,17 +78,18 @@ impl Meter {
         self.span(self.quiet)
     }
 
-    fn take(&mut self, samples: impl ExactSizeIterator<Item = i16>) -> bool {
-        let (len, mut squares) = (samples.len() as u64, 0u64);
-        for sample in samples {
+    fn take(&mut self, samples: impl ExactSizeIterator<Item = i16> + Clone) -> bool {
+        let (len, mut squares, mut peak) = (samples.len() as u64, 0u64, 0);
+        for sample in samples.clone() {
             let size = sample.unsigned_abs();
-            squares += u64::from(size) * u64::from(size);
-            self.peak = self.peak.max(size);
-            if size >= CUT_OFF {
-                self.cut(sample);
-            } else {
-                self.run = 0;
-            }
+            squares += u64::from(u32::from(size) * u32::from(size));
+            peak = peak.max(size);
+        }
+        self.peak = self.peak.max(peak);
+        if peak < CUT_OFF {
+            self.run = 0;
+        } else {
+            samples.for_each(|sample| self.cut(sample));
         }
         let packet = Sum { samples: len, squares };
         let voice = packet.dbov().is_some_and(|level| level > VOICE_DBOV);
@@ -99,10 +100,13 @@ impl Meter {
         voice
     }
 
-    /// A sample at full scale: cut off when three of one sign follow each other. A loud sound that just fits
+    /// Samples at full scale are cut off when three of one sign follow each other. A loud sound that just fits
     /// touches the edge for less.
-    #[cold]
     fn cut(&mut self, sample: i16) {
+        if sample.unsigned_abs() < CUT_OFF {
+            self.run = 0;
+            return;
+        }
         let sign = i32::from(sample.signum());
         self.run = if self.run.signum() == sign { self.run.saturating_add(sign) } else { sign };
         self.clipped += match self.run.unsigned_abs() {
