@@ -119,8 +119,12 @@ fn listen(socket: &UdpSocket, phones: &mut [Phone], statuses: &mut BTreeMap<u16,
                 phone.next = Instant::now() + Duration::from_secs(seconds.into());
             }
             200 => {
-                let contact = answer.contact().ok().and_then(|contact| contact.expires());
-                phone.granted = Some(contact.context("expires")?);
+                // Other phones of the seat stand there too, with what is left to them.
+                let own = format!("@{}", phone.from);
+                let contacts = answer.addresses(Header::Contact)?;
+                let contact = contacts.iter().find(|contact| contact.uri.to_string().ends_with(&own));
+                let granted = contact.and_then(sip::Address::expires);
+                phone.granted = Some(granted.context("expires")?);
             }
             _ => {}
         }
