@@ -87,6 +87,8 @@ pub struct Trunk {
     pub host: Option<String>,
     /// Toward the host.
     pub transport: Transport,
+    /// Else the carrier's NAPTR records decide, where it has some.
+    pub transport_is_written: bool,
     /// Digest user, read from the environment.
     pub user: Option<String>,
     /// Digest password, read from the environment.
@@ -378,6 +380,7 @@ impl Reader<'_, '_> {
             name: view.name("name")?,
             host,
             transport,
+            transport_is_written: view.node("transport").is_some(),
             user,
             password,
             allow_from,

@@ -27,6 +27,14 @@ pub fn host_name(host: &str) -> &str {
     }
 }
 
+/// The port that is written with a trunk's host.
+pub fn host_port(host: &str) -> Option<u16> {
+    match host.parse::<SocketAddr>() {
+        Ok(address) => Some(address.port()),
+        Err(_) => host.rsplit_once(':').filter(|(name, _)| !name.contains(':'))?.1.parse().ok(),
+    }
+}
+
 /// How a trunk is recognised by its host, when that is an address.
 pub(super) fn own_address(host: &str) -> Option<PeerMatch> {
     host.parse().ok()

@@ -7,7 +7,7 @@ mod folder;
 mod host;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ use pbx::Plan;
 
 pub use engine::{Api, Database, Engine, Listen, Recordings, Rtp, Sip, Trunk};
 pub use folder::Folder;
-pub use host::host_name;
+pub use host::{host_name, host_port};
 pub use tls::{ListenerTls, TrunkTls};
 
 /// What reading a configuration gave.

@@ -171,13 +171,13 @@ pub(super) static TRUNK: Struct = map(
             "host",
             Kind::Text,
             Need::Optional,
-            "Where calls go out: a name or address, with :port if not 5060 (5061 over TLS).",
+            "Where calls go out: an address or name (NAPTR, SRV, addresses), with :port if not 5060 (5061 over TLS).",
         ),
         field(
             "transport",
             Kind::OneOf(&Words { words: &["udp", "tcp", "tls"], later: &[] }),
             Need::Default("udp"),
-            "Transport toward the host.",
+            "Transport toward the host; written, it also counts before the NAPTR records of the host.",
         ),
         field(
             "tls_name",

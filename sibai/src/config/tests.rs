@@ -31,6 +31,12 @@ fn folder(engine: &str, lines: &[(&str, &str)]) -> TempDir {
     folder
 }
 
+/// The engine of an engine.yaml with these lines, for tests elsewhere.
+pub(crate) fn engine(yaml: &str) -> Engine {
+    let folder = folder(&format!("{ENGINE}{yaml}\n"), &[("one", LINE)]);
+    load(folder.path(), today()).engine.unwrap()
+}
+
 fn codes(loaded: &Loaded) -> Vec<(String, u32, &'static str)> {
     loaded.faults.iter().map(|fault| (fault.place.file.to_string(), fault.place.line, fault.code)).collect()
 }

@@ -3,6 +3,7 @@
 pub mod clock;
 mod connection;
 pub mod control;
+pub mod dns;
 pub mod inbox;
 pub mod net;
 pub mod ports;

@@ -1,41 +1,44 @@
 //! From the configuration to what the SIP endpoint knows: users, trunks, addresses.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use base::{Name, PeerMatch};
 use sip::seam::{Directory, Flow, Listener, Transport, Trunk, User};
 
-use crate::config::{Engine, host_name};
+use super::places::Places;
+use crate::config::{Engine, host_name, host_port};
+use crate::drive::dns::Place;
 use crate::drive::net::Routes;
 use crate::drive::tls::number_of_trunk;
 use crate::store::REALM;
 
-/// The directory as of now: host names of trunks are looked up here.
-pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<Name, User>) -> Directory {
+/// The directory as of now; `places` are those of each trunk's host.
+pub(super) fn directory(
+    engine: &Engine,
+    listeners: &[Listener],
+    users: Arc<HashMap<Name, User>>,
+    places: &Places,
+) -> Directory {
     let trunks = engine.trunks.iter().enumerate().map(|(at, trunk)| {
-        let target = trunk.host.as_deref().and_then(|host| target(host, trunk.transport, listeners));
-        let target = match target {
-            // A trunk's certificates are found by a number of its own.
-            Some(flow) if trunk.transport == Transport::Tls => {
-                Some(Flow { listener: number_of_trunk(listeners.len(), at), ..flow })
-            }
-            other => other,
-        };
-        if trunk.host.is_some() && target.is_none() {
+        let found = places.get(at).map(Vec::as_slice).unwrap_or_default();
+        // A trunk's certificates are found by a number of its own.
+        let number = trunk.tls.is_some().then(|| number_of_trunk(listeners.len(), at));
+        let targets: Vec<Flow> = found.iter().filter_map(|&place| target(place, listeners, number)).collect();
+        if trunk.host.is_some() && targets.is_empty() {
             tracing::error!(trunk = %trunk.name, "its host has no address that a listener can reach");
         }
         let mut sources = trunk.allow_from.clone();
         // Who lets us register sends calls from there.
         if trunk.registration.is_some() {
-            sources.extend(target.iter().map(|way| PeerMatch::Address(way.remote)));
+            sources.extend(targets.iter().map(|way| PeerMatch::Address(way.remote)));
         }
         Trunk {
             name: trunk.name.clone(),
             sources,
             certificate: trunk.tls_client.clone(),
-            targets: target.into_iter().collect(),
+            targets,
             host: trunk.host.as_deref().map_or_else(String::new, |host| host_name(host).to_owned()),
             port: trunk.host.as_deref().and_then(|host| port(host, trunk.transport)),
             probe: trunk.probe,
@@ -48,7 +51,7 @@ pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<
         realm: REALM.to_owned(),
         listeners: listeners.to_vec(),
         algorithms: engine.sip.listen.iter().map(|listener| listener.digest.clone()).collect(),
-        users: Arc::new(users),
+        users,
         trunks: trunks.collect(),
         answers_strangers: engine.sip.answer_unknown_options,
         public_address: engine.sip.public_address,
@@ -56,27 +59,21 @@ pub(super) fn directory(engine: &Engine, listeners: &[Listener], users: HashMap<
     }
 }
 
-/// The way to a trunk: its address, from the first listener of its transport and address family.
-fn target(host: &str, transport: Transport, listeners: &[Listener]) -> Option<Flow> {
-    let addresses: Vec<SocketAddr> = match host.parse() {
-        Ok(address) => vec![address],
-        Err(_) if has_port(host) => host.to_socket_addrs().ok()?.collect(),
-        Err(_) => (host_name(host), transport.default_port()).to_socket_addrs().ok()?.collect(),
+/// The way to a place, from the first listener of its transport and address family; none without one.
+fn target((transport, remote): Place, listeners: &[Listener], tls: Option<u16>) -> Option<Flow> {
+    let found = (0..)
+        .zip(listeners)
+        .find(|(_, l)| l.transport == transport && l.address.is_ipv4() == remote.is_ipv4())
+        .map(|(number, listener)| (number, listener.address));
+    let (listener, bound) = if transport == Transport::Tls {
+        // Over TLS a trunk can be called without listening for it: what it sends comes back over the connection
+        // (RFC 5923). Without certificates of its own it cannot: DNS told of TLS, engine.yaml did not.
+        (tls?, found.map_or_else(|| any(remote, transport.default_port()), |(_, bound)| bound))
+    } else {
+        found?
     };
-    addresses.into_iter().find_map(|remote| {
-        let found = (0..)
-            .zip(listeners)
-            .find(|(_, l)| l.transport == transport && l.address.is_ipv4() == remote.is_ipv4());
-        // Over TLS a trunk can be called without listening for it: what it sends comes back over the
-        // connection (RFC 5923).
-        let (number, bound) = match found {
-            Some((number, listener)) => (number, listener.address),
-            None if transport == Transport::Tls => (0, any(remote, transport.default_port())),
-            None => return None,
-        };
-        let local = Routes::default().local(bound, remote);
-        Some(Flow { transport, local, remote, connection: None, listener: number })
-    })
+    let local = Routes::default().local(bound, remote);
+    Some(Flow { transport, local, remote, connection: None, listener })
 }
 
 /// The unspecified address of the peer's family.
@@ -89,12 +86,7 @@ fn any(remote: SocketAddr, port: u16) -> SocketAddr {
 
 /// The port as written, unless it is the transport's usual one.
 fn port(host: &str, transport: Transport) -> Option<u16> {
-    let (_, port) = host.rsplit_once(':').filter(|_| has_port(host))?;
-    port.parse().ok().filter(|&port| port != transport.default_port())
-}
-
-fn has_port(host: &str) -> bool {
-    host.rsplit_once(':').is_some_and(|(name, port)| !name.contains(':') && port.parse::<u16>().is_ok())
+    host_port(host).filter(|&port| port != transport.default_port())
 }
 
 #[cfg(test)]
@@ -118,13 +110,51 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_port_is_5060() {
-        let listener = Listener { transport: Transport::Udp, address: "0.0.0.0:5060".parse().unwrap() };
-        let flow = target("127.0.0.1", Transport::Udp, &[listener]).unwrap();
+    fn a_port_is_told_only_where_it_is_written_and_not_the_usual_one() {
+        for (written, found) in [
+            ("127.0.0.1:5080", Some(5080)),
+            ("127.0.0.1:5060", None),
+            ("127.0.0.1", None),
+            ("::1", None),
+            ("[::1]:5080", Some(5080)),
+            ("sip.carrier.example:5080", Some(5080)),
+            ("sip.carrier.example", None),
+        ] {
+            assert_eq!(port(written, Transport::Udp), found, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_reached_from_the_first_listener_of_its_kind() {
+        let listener = |transport, address: &str| Listener { transport, address: address.parse().unwrap() };
+        let listeners = [listener(Transport::Tcp, "0.0.0.0:5060"), listener(Transport::Udp, "0.0.0.0:5062")];
+        let place = |transport, address: &str| (transport, address.parse().unwrap());
+        let flow = target(place(Transport::Udp, "127.0.0.1:5060"), &listeners, None).unwrap();
+        assert_eq!((flow.local, flow.listener), ("127.0.0.1:5062".parse().unwrap(), 1));
         assert_eq!(flow.remote, "127.0.0.1:5060".parse().unwrap());
-        assert_eq!(flow.local, "127.0.0.1:5060".parse().unwrap());
-        assert!(target("127.0.0.1", Transport::Tcp, &[listener]).is_none());
-        let flow = target("127.0.0.1", Transport::Tls, &[listener]).unwrap();
-        assert_eq!((flow.local, flow.remote.port()), ("127.0.0.1:5061".parse().unwrap(), 5061));
+        assert!(target(place(Transport::Udp, "[::1]:5060"), &listeners, None).is_none());
+        assert!(target(place(Transport::Udp, "127.0.0.1:5060"), &listeners[..1], None).is_none());
+        let tls = place(Transport::Tls, "127.0.0.1:5061");
+        let flow = target(tls, &listeners, Some(7)).unwrap();
+        assert_eq!((flow.local, flow.listener), ("127.0.0.1:5061".parse().unwrap(), 7));
+        assert!(target(tls, &listeners, None).is_none());
+    }
+
+    #[test]
+    fn a_registering_trunk_is_all_its_places_that_can_be_reached() {
+        let engine = crate::config::tests::engine(
+            "trunks: [{ name: a, host: carrier.test, register: true, user: env:PATH, password: env:PATH }]",
+        );
+        let address = |n: u8| SocketAddr::from(([127, 0, 0, n], 5060));
+        let places = vec![vec![
+            (Transport::Tcp, address(1)),
+            (Transport::Udp, address(2)),
+            (Transport::Udp, address(3)),
+        ]];
+        let listeners = [Listener { transport: Transport::Udp, address: "0.0.0.0:5060".parse().unwrap() }];
+        let directory = directory(&engine, &listeners, Arc::default(), &places);
+        let trunk = &directory.trunks[0];
+        assert_eq!(trunk.targets.iter().map(|way| way.remote).collect::<Vec<_>>(), [address(2), address(3)]);
+        assert_eq!(trunk.sources, [address(2), address(3)].map(PeerMatch::Address));
     }
 }

@@ -4,9 +4,10 @@
 mod banner;
 mod directory;
 mod news;
+mod places;
 mod tasks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,19 +17,22 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use base::{Cause, Entropy, Machine};
+use base::{Cause, Entropy, Machine, Name};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use media::Prompts;
 use pbx::Plan;
 use sip::admission::Admission;
-use sip::seam::Listener;
+use sip::seam::{Directory, Listener, User};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use self::directory::directory;
+use self::places::{AT_THE_START, Seeker};
 use crate::config::{Engine, Loaded};
 use crate::drive::clock::Clock;
 use crate::drive::control::{self, Control, News};
+use crate::drive::dns::System;
 use crate::drive::net::{Bound, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
@@ -241,7 +245,7 @@ struct Parts {
     bound: Bound,
     api: std::net::TcpListener,
     folder: PathBuf,
-    policies: Arc<BTreeMap<base::Name, recordings::retention::Policy>>,
+    policies: Arc<BTreeMap<Name, recordings::retention::Policy>>,
     store: Store,
     secrets: NewSecrets,
     lock: std::fs::File,
@@ -263,7 +267,9 @@ impl Parts {
         let (workers, rings) = self.workers(&control, &metrics, entropy.fork())?;
         let (recorder, recorder_thread) = self.recorder(rings, &journal, &metrics)?;
         let listeners = self.bound.addresses.clone();
-        let node = self.node(&control, &listeners, workers.len(), entropy)?;
+        let (seeker, users) = (self.seek(&mut entropy), self.users()?);
+        let directory = directory(&self.engine, &listeners, Arc::clone(&users), &seeker.places());
+        let node = self.node(&control, directory, workers.len(), entropy)?;
         let origins = self.engine.sip.ws_origins.clone();
         let (net, receivers) = self
             .bound
@@ -295,8 +301,9 @@ impl Parts {
             plan: Arc::clone(&self.plan),
             control: control.clone(),
             tls: Arc::clone(&self.tls),
+            users,
         };
-        background.start(&self.runtime, self.api, stopping)?;
+        background.start(&self.runtime, seeker, self.api, stopping)?;
         Ok(Process {
             engine: self.engine,
             plan: self.plan,
@@ -379,15 +386,26 @@ impl Parts {
         Admission::new(self.clock.mono(), self.engine.sip.limits, entropy)
     }
 
+    /// Asks where the trunks are; who does not answer in time is asked again beside the calls.
+    fn seek(&self, entropy: &mut Entropy) -> Seeker {
+        let now = Instant::now();
+        let mut seeker = Seeker::new(&self.engine, entropy, now);
+        self.runtime.block_on(async { seeker.ask(&System::new(), now, AT_THE_START).await });
+        seeker
+    }
+
+    fn users(&self) -> anyhow::Result<Arc<HashMap<Name, User>>> {
+        let users = self.runtime.block_on(self.store.users(&Extension::all(&self.plan.extensions)))?;
+        Ok(Arc::new(users))
+    }
+
     fn node(
         &self,
         control: &control::Sender,
-        listeners: &[Listener],
+        directory: Directory,
         workers: usize,
         entropy: Entropy,
     ) -> anyhow::Result<Node> {
-        let users = self.runtime.block_on(self.store.users(&Extension::all(&self.plan.extensions)))?;
-        let directory = directory::directory(&self.engine, listeners, users);
         control.teach(|admission| admission.set_trunks(control::trunks(&directory)));
         let bans = self.runtime.block_on(self.store.bans())?;
         let mut node = Node::new(Setup {

@@ -1,6 +1,7 @@
-//! What runs beside the calls: recovery at the start, then the API, the sweeper, and fresh passwords.
+//! What runs beside the calls: recovery at the start, then the API, the sweeper, fresh passwords and trunks that
+//! move.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,11 +11,12 @@ use anyhow::Context;
 use base::{Name, Now, Period};
 use pbx::Plan;
 use recordings::retention::Policy;
-use sip::seam::Listener;
+use sip::seam::{Listener, User};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::directory::directory;
+use super::places::{Places, Seeker};
 use crate::api::{self, ApiState};
 use crate::config::Engine;
 use crate::drive::clock::Clock;
@@ -57,6 +59,8 @@ pub(super) struct Background {
     pub plan: Arc<Plan>,
     pub control: control::Sender,
     pub tls: Arc<Tls>,
+    /// As of the start; passwords change.
+    pub users: Arc<HashMap<Name, User>>,
 }
 
 impl Background {
@@ -64,6 +68,7 @@ impl Background {
     pub(super) fn start(
         self,
         runtime: &Runtime,
+        seeker: Seeker,
         api: std::net::TcpListener,
         mut stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
@@ -86,6 +91,8 @@ impl Background {
                 tracing::error!(%error, "API");
             }
         });
+        let (tell, places) = watch::channel(seeker.places());
+        runtime.spawn(seeker.follow(tell));
         let this = Arc::new(self);
         runtime.spawn(Arc::clone(&this).sweep());
         runtime.spawn(Arc::clone(&this).tend());
@@ -93,7 +100,7 @@ impl Background {
         if this.tls.is_used() {
             runtime.spawn(watch_certificates(Arc::clone(&this.tls)));
         }
-        runtime.spawn(this.refresh_passwords());
+        runtime.spawn(this.refresh_directory(places));
         Ok(())
     }
 
@@ -149,27 +156,46 @@ impl Background {
         }
     }
 
-    /// `sibai seat password` writes to the database; the endpoint learns of it here.
-    async fn refresh_passwords(self: Arc<Self>) {
+    /// `sibai seat password` writes to the database, DNS moves a trunk: the endpoint learns of it here.
+    async fn refresh_directory(self: Arc<Self>, mut places: watch::Receiver<Places>) {
         let mut known = self.store.secrets_version().await.unwrap_or_default();
+        let mut users = Arc::clone(&self.users);
         loop {
-            tokio::time::sleep(LOOK_FOR_PASSWORDS).await;
-            let Ok(version) = self.store.secrets_version().await else { continue };
-            if version == known {
+            let is_moved = tokio::time::timeout(LOOK_FOR_PASSWORDS, moved(&mut places)).await.is_ok();
+            let new = self.new_users(&mut known).await;
+            if !is_moved && new.is_none() {
                 continue;
             }
-            match self.store.users(&Extension::all(&self.plan.extensions)).await {
-                Ok(users) => {
-                    known = version;
-                    let directory = Box::new(directory(&self.engine, &self.listeners, users));
-                    let control = self.control.clone();
-                    let input = control::Input::Node(node::Input::Directory(directory));
-                    let _ = tokio::task::spawn_blocking(move || control.send(input)).await;
-                    tracing::info!("seat passwords were changed");
-                }
-                Err(error) => tracing::error!(%error, "seat passwords"),
+            users = new.unwrap_or(users);
+            let now = places.borrow_and_update().clone();
+            let directory = directory(&self.engine, &self.listeners, Arc::clone(&users), &now);
+            let control = self.control.clone();
+            let input = control::Input::Node(node::Input::Directory(Box::new(directory)));
+            let _ = tokio::task::spawn_blocking(move || control.send(input)).await;
+        }
+    }
+
+    /// The users, if passwords have changed since the version that is known.
+    async fn new_users(&self, known: &mut u64) -> Option<Arc<HashMap<Name, User>>> {
+        let version = self.store.secrets_version().await.ok().filter(|version| *version != *known)?;
+        match self.store.users(&Extension::all(&self.plan.extensions)).await {
+            Ok(users) => {
+                *known = version;
+                tracing::info!("seat passwords were changed");
+                Some(Arc::new(users))
+            }
+            Err(error) => {
+                tracing::error!(%error, "seat passwords");
+                None
             }
         }
+    }
+}
+
+/// Ends when a place has changed; never, when all hosts are addresses.
+async fn moved(places: &mut watch::Receiver<Places>) {
+    if places.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

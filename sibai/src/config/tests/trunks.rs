@@ -29,6 +29,14 @@ fn a_trunk_has_its_defaults() {
 }
 
 #[test]
+fn a_transport_that_is_written_is_known_from_the_usual_one() {
+    let loaded = with(&["name: a, host: 127.0.0.1", "name: b, host: 127.0.0.2, transport: udp"], LINE);
+    let trunks = loaded.engine.unwrap().trunks;
+    assert_eq!(trunks.iter().map(|trunk| trunk.transport_is_written).collect::<Vec<_>>(), [false, true]);
+    assert!(trunks.iter().all(|trunk| trunk.transport == sip::seam::Transport::Udp));
+}
+
+#[test]
 fn what_an_operator_may_write_about_a_trunk_is_understood() {
     let first = format!(
         "name: a, host: sip.carrier.example, {ACCOUNT}, register: true, register_as: \"0571\", expires: 10min, \
