@@ -33,6 +33,13 @@ impl Cidr {
     }
 }
 
+impl From<IpAddr> for Cidr {
+    /// The network of this address alone.
+    fn from(address: IpAddr) -> Self {
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+}
+
 impl FromStr for Cidr {
     type Err = String;
 
@@ -108,6 +115,16 @@ mod tests {
         assert!(net.contains("::ffff:172.16.0.1".parse().unwrap()));
         assert!("0.0.0.0/0".parse::<Cidr>().unwrap().contains("8.8.8.8".parse().unwrap()));
         assert!("1.2.3.4/33".parse::<Cidr>().is_err());
+    }
+
+    #[test]
+    fn an_address_alone_is_a_network_too() {
+        for (own, other) in [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")] {
+            let [own, other] = [own, other].map(|text| text.parse::<IpAddr>().unwrap());
+            let net = Cidr::from(own);
+            assert_eq!((net.contains(own), net.contains(other)), (true, false));
+            assert_eq!(net, own.to_string().parse().unwrap());
+        }
     }
 
     #[test]

@@ -8,5 +8,7 @@ mod commands;
 mod drain;
 #[path = "process/killed.rs"]
 mod killed;
+#[path = "process/names.rs"]
+mod names;
 #[path = "process/store.rs"]
 mod store;

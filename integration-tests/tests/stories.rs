@@ -1,5 +1,7 @@
 //! The example's callers and seats, told as stories in virtual time.
 
+#[path = "stories/carriers.rs"]
+mod carriers;
 #[path = "stories/consent.rs"]
 mod consent;
 #[path = "stories/crossing.rs"]

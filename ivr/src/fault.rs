@@ -312,11 +312,6 @@ pub const CODES: &[(&str, &str, &str)] = &[
     ),
     ("W171", "日历即将过期 calendar ends", "From 1 December on: the calendar does not cover next year."),
     (
-        "W184",
-        "来电无法识别 trunk not recognised",
-        "A trunk without allow_from whose host is a name: its calls are refused.",
-    ),
-    (
         "W185",
         "媒体端口不足 few media ports",
         "rtp.ports is too narrow for limits.max_calls: each call needs four.",

@@ -8,6 +8,7 @@ mod block;
 pub mod chromium;
 mod folder;
 mod kamailio;
+mod names;
 pub mod pki;
 mod sipp;
 pub mod sound;
@@ -33,6 +34,7 @@ pub use binary::program;
 pub use block::Block;
 pub use folder::Setup;
 pub use kamailio::{CarrierConfig, Kamailio};
+pub use names::{NameServer, Says};
 pub use sipp::{Running, Sipp};
 
 /// A Sibai that runs as a process of its own.
@@ -110,7 +112,8 @@ impl Sibai {
             .arg(self.configs())
             .arg("--data")
             .arg(self.data())
-            .args(["--at", &self.setup.at, "--log", "json"])
+            .args(self.setup.at.iter().flat_map(|at| ["--at", at]))
+            .args(["--log", "json"])
             .args(&self.setup.arguments)
             .env("RUST_LOG", &self.setup.log)
             .envs(self.setup.variables.iter().cloned())

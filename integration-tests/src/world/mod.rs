@@ -62,6 +62,8 @@ pub struct World {
     /// Addresses without a phone, and what came there.
     ears: BTreeSet<SocketAddr>,
     overheard: Vec<Vec<u8>>,
+    /// Addresses that nothing reaches and nothing leaves.
+    cut: BTreeSet<SocketAddr>,
     /// What came to addresses at which a test itself sits.
     letters: BTreeMap<SocketAddr, Vec<Vec<u8>>>,
     traced: bool,
@@ -100,6 +102,7 @@ impl World {
             places: BTreeMap::new(),
             seen: Vec::new(),
             ears: BTreeSet::new(),
+            cut: BTreeSet::new(),
             overheard: Vec::new(),
             letters: BTreeMap::new(),
             traced: false,
@@ -118,6 +121,21 @@ impl World {
         }
         self.phones.push(phone);
         number
+    }
+
+    /// From now on nothing reaches this address and nothing leaves it, until it is mended.
+    pub fn cut(&mut self, at: SocketAddr) {
+        self.cut.insert(at);
+    }
+
+    /// It is reached again.
+    pub fn mend(&mut self, at: SocketAddr) {
+        self.cut.remove(&at);
+    }
+
+    /// Where the trunk is that has this place in the order of their names.
+    pub fn carrier_at(place: u16) -> SocketAddr {
+        pbx_side::carrier_at(place)
     }
 
     /// From now on what comes to this address is kept, in place of any phone there.
@@ -261,6 +279,9 @@ impl World {
         }
         let now = self.now;
         while let Some(letter) = self.network.arrived(now.mono) {
+            if self.cut.contains(&letter.to) || self.cut.contains(&letter.from) {
+                continue;
+            }
             if self.ears.contains(&letter.to) {
                 self.overheard.push(letter.bytes);
                 continue;

@@ -410,11 +410,11 @@ fn directory(setting: &Setting) -> Directory {
             User { ha1, line: setting.plan.extensions.get(user.as_str()).map(|(line, _)| line.clone()) },
         )
     });
-    let trunks = setting.plan.trunks.keys().map(|name| Trunk {
+    let trunks = (0..).zip(setting.plan.trunks.keys()).map(|(n, name)| Trunk {
         name: name.clone(),
-        sources: vec![base::PeerMatch::Address(address(CARRIER))],
+        sources: vec![base::PeerMatch::Address(carrier_at(n))],
         certificate: None,
-        targets: vec![flow(address(CARRIER))],
+        targets: vec![flow(carrier_at(n))],
         port: None,
         probe: true,
         registration: None,
@@ -436,6 +436,13 @@ fn directory(setting: &Setting) -> Directory {
 
 fn flow(remote: SocketAddr) -> Flow {
     Flow { transport: Transport::Udp, local: address(SIBAI), remote, connection: None, listener: 0 }
+}
+
+/// Where the trunk is that has this place in the order of their names: the first is `CARRIER`.
+pub(super) fn carrier_at(place: u16) -> SocketAddr {
+    let mut at = address(CARRIER);
+    at.set_port(at.port() + place);
+    at
 }
 
 pub(super) fn address(text: &str) -> SocketAddr {

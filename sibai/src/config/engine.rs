@@ -14,7 +14,7 @@ use sip::admission::Limits as Admitted;
 use sip::seam::{NumberUri, Registration, Transport};
 use sip::websocket::Origins;
 
-use super::host::{is_host, is_loopback, own_address};
+use super::host::{NameServer, is_host, is_loopback, own_address};
 use super::table;
 use super::tls::{self, ListenerTls, TrunkTls};
 
@@ -48,6 +48,8 @@ pub struct Sip {
     pub public_address: Option<IpAddr>,
     /// Peers to which the own address is told.
     pub local_networks: Vec<Cidr>,
+    /// Asked where trunks are; those of the system, if there are none.
+    pub name_servers: Vec<SocketAddr>,
     /// Whether OPTIONS of somebody who is neither trunk nor registered phone is answered.
     pub answer_unknown_options: bool,
     /// Certificates of the listeners over TLS.
@@ -208,6 +210,7 @@ impl Reader<'_, '_> {
             }
         };
         let local_networks = self.each(view, "local_networks", "a network such as 10.0.0.0/8");
+        let name_servers = self.each(view, "name_servers", "an address such as 10.0.0.2 or 10.0.0.2:53");
         let answer_unknown_options = view.truth("answer_unknown_options")?;
         let ws_origins = self.origins(view);
         let tls = tls::of_listeners(view);
@@ -219,6 +222,7 @@ impl Reader<'_, '_> {
             digest,
             public_address,
             local_networks,
+            name_servers: name_servers.into_iter().map(|NameServer(at)| at).collect(),
             answer_unknown_options,
             tls,
             ws_origins,
@@ -349,7 +353,7 @@ impl Reader<'_, '_> {
             self.each(view, "allow_from", "CIDR, or an address with its port");
         let tls_client = view.text("tls_client").map(str::to_owned);
         if allow_from.is_empty() && tls_client.is_none() {
-            match host.as_deref().map(own_address) {
+            match host.as_deref() {
                 None => {
                     self.faults.add(
                         node.at,
@@ -358,13 +362,8 @@ impl Reader<'_, '_> {
                         "who is it?",
                     );
                 }
-                Some(Some(own)) => allow_from.push(own),
-                // Its addresses are looked up, and the registration says that calls will come from there.
-                Some(None) if view.truth("register") == Some(true) => {}
-                Some(None) => {
-                    let message = "calls from this trunk cannot be recognised by a host name";
-                    self.faults.add(at, "W184", message, "list the carrier's addresses in allow_from");
-                }
+                // The addresses of a name are looked up while it runs.
+                Some(host) => allow_from.extend(own_address(host)),
             }
         }
         let (user, password) = (self.secret(view, "user"), self.secret(view, "password"));

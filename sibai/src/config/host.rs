@@ -1,8 +1,21 @@
 //! Hosts as they are written in engine.yaml: a name or an address, perhaps with a port.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{AddrParseError, IpAddr, SocketAddr};
+use std::str::FromStr;
 
 use base::PeerMatch;
+
+/// A DNS server: an address, perhaps with a port.
+pub(super) struct NameServer(pub SocketAddr);
+
+impl FromStr for NameServer {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let usual = |ip| SocketAddr::new(ip, DNS_PORT);
+        text.parse().or_else(|_| text.parse::<IpAddr>().map(usual)).map(Self)
+    }
+}
 
 /// A name or address, perhaps with a port.
 pub(super) fn is_host(host: &str) -> bool {
@@ -44,3 +57,6 @@ pub(super) fn is_loopback(host: &str) -> bool {
     let name = host.split_once(':').map_or(host, |(name, _)| name);
     name == "localhost" || own_address(host).is_some_and(|own| own.is_loopback())
 }
+
+/// RFC 1035 section 4.2.
+const DNS_PORT: u16 = 53;

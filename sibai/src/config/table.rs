@@ -79,6 +79,12 @@ pub(super) static SIP: Struct = map(
             Need::Default("false"),
             "Whether OPTIONS of somebody who is neither trunk nor registered phone is answered.",
         ),
+        field(
+            "name_servers",
+            Kind::List(&Kind::Text, 0, 8),
+            Need::Default("[]"),
+            "DNS servers that are asked where trunks are, as ADDRESS or ADDRESS:PORT; without any, those of the system.",
+        ),
         field("tls", Kind::Struct(&TLS), Need::Optional, "Certificates of the tls and wss listeners."),
         field(
             "ws_origins",

@@ -198,8 +198,10 @@ fn secrets_come_from_the_environment_and_never_from_the_file() {
     let unset = load("allow_from: [203.0.113.0/24], user: env:A_USER, password: env:NOT_THERE");
     assert_eq!(codes(&unset)[0].2, "W161");
     assert!(unset.plan.is_some(), "a warning keeps nobody from checking elsewhere");
-    let unknown = load("max_calls: 5");
-    assert_eq!(codes(&unknown)[0].2, "W184");
+    let by_name = load("max_calls: 5");
+    assert_eq!(codes(&by_name), [], "DNS will say where its calls come from");
+    let engine = by_name.engine.unwrap();
+    assert!(engine.trunks[0].allow_from.is_empty() && !engine.all_trunks_on_loopback());
 }
 
 #[test]
@@ -211,6 +213,7 @@ sip:
   public_address: 203.0.113.10
   local_networks: [\"192.168.1.0/24\"]
   answer_unknown_options: true
+  name_servers: [10.0.0.2, \"[fd00::2]:5353\"]
   limits: { calls_per_second: 7, registrations_per_second: 9 }
 rtp: { ports: [30000, 31999], codecs: [pcmu] }
 trunks:
@@ -225,6 +228,7 @@ limits: { max_calls: 100, max_call: 1h, max_setup: 90s, confirm_within: 8s }
     assert_eq!(engine.sip.listen[1].digest.len(), 3);
     assert_eq!(engine.sip.listen[1].address, "[::1]:5070".parse().unwrap());
     assert!(engine.sip.answer_unknown_options);
+    assert_eq!(engine.sip.name_servers, ["10.0.0.2:53", "[fd00::2]:5353"].map(|at| at.parse().unwrap()));
     assert_eq!(engine.sip.limits, sip::admission::Limits::of(7, 9));
     assert_eq!(engine.rtp.codecs, [base::g711::Law::Mu]);
     assert_eq!(engine.trunks[0].allow_from, ["127.0.0.1:5080".parse().unwrap()]);
@@ -253,6 +257,8 @@ fn what_cannot_be_meant_in_engine_yaml_is_refused() {
         ("trunks: [{ name: a, tls_client: a.example }]", "E190"),
         ("sip: { public_address: home }", "E182"),
         ("sip: { local_networks: [10.0.0.0/99] }", "E182"),
+        ("sip: { name_servers: [dns.example] }", "E182"),
+        ("sip: { name_servers: [\"10.0.0.2:70000\"] }", "E182"),
         ("sip: { digest: [md4] }", "E015"),
         ("sip: { answer_unknown_options: maybe }", "E014"),
         ("sip: { limits: { calls_per_second: 0 } }", "E015"),

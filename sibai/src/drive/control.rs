@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Machine, RecordingId};
+use base::{Machine, PeerMatch, RecordingId};
 
 use super::clock::Clock;
 use super::inbox::Inbox;
@@ -221,9 +221,11 @@ impl Control {
     }
 }
 
-/// The addresses that are trunks.
-pub fn trunks(directory: &sip::seam::Directory) -> Vec<base::PeerMatch> {
-    directory.trunks.iter().flat_map(|trunk| trunk.sources.iter().copied()).collect()
+/// The addresses that are trunks: those from which they call, and those where they are called and so answer from.
+pub fn trunks(directory: &sip::seam::Directory) -> Vec<PeerMatch> {
+    let all = directory.trunks.iter();
+    let targets = all.clone().flat_map(|trunk| &trunk.targets).map(|way| PeerMatch::Address(way.remote));
+    all.flat_map(|trunk| trunk.sources.iter().copied()).chain(targets).collect()
 }
 
 /// Inputs taken between two looks at the timers.

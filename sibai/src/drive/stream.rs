@@ -162,10 +162,17 @@ impl Streams {
         match tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let names = self.0.tls.proved(stream.get_ref().1.peer_certificates());
-                if let (false, Some(number)) = (names.is_empty(), connection.flow.connection) {
-                    self.tell(SipInput::Proved { connection: number, names }).await;
+                let Flow { transport, remote, connection: Some(number), .. } = connection.flow else {
+                    return;
+                };
+                if names.is_empty() {
+                    return connection.talk(stream).await;
                 }
+                // A trunk, and so admitted as one, whatever else its address has done.
+                self.0.control.teach(|admission| admission.know(transport, remote, true));
+                self.tell(SipInput::Proved { connection: number, names }).await;
                 connection.talk(stream).await;
+                self.0.control.teach(|admission| admission.know(transport, remote, false));
             }
             Ok(Err(error)) => {
                 tracing::debug!(remote = %connection.flow.remote, %error, "TLS handshake");

@@ -30,9 +30,10 @@ pub(super) fn directory(
             tracing::error!(trunk = %trunk.name, "its host has no address that a listener can reach");
         }
         let mut sources = trunk.allow_from.clone();
-        // Who lets us register sends calls from there.
-        if trunk.registration.is_some() {
-            sources.extend(targets.iter().map(|way| PeerMatch::Address(way.remote)));
+        // Who lets us register sends calls from there, and so does a name of which nothing else is written.
+        if trunk.registration.is_some() || (trunk.allow_from.is_empty() && trunk.tls_client.is_none()) {
+            let written = trunk.host.as_deref().and_then(host_port);
+            sources.extend(targets.iter().map(|way| source(way, written)));
         }
         Trunk {
             name: trunk.name.clone(),
@@ -74,6 +75,14 @@ fn target((transport, remote): Place, listeners: &[Listener], tls: Option<u16>) 
     };
     let local = Routes::default().local(bound, remote);
     Some(Flow { transport, local, remote, connection: None, listener })
+}
+
+/// As an address in engine.yaml is read: any port of it, unless one is written.
+fn source(way: &Flow, written: Option<u16>) -> PeerMatch {
+    match written {
+        Some(_) => PeerMatch::Address(way.remote),
+        None => PeerMatch::Network(way.remote.ip().into()),
+    }
 }
 
 /// The unspecified address of the peer's family.
@@ -140,21 +149,47 @@ mod tests {
         assert!(target(tls, &listeners, None).is_none());
     }
 
-    #[test]
-    fn a_registering_trunk_is_all_its_places_that_can_be_reached() {
-        let engine = crate::config::tests::engine(
-            "trunks: [{ name: a, host: carrier.test, register: true, user: env:PATH, password: env:PATH }]",
-        );
-        let address = |n: u8| SocketAddr::from(([127, 0, 0, n], 5060));
-        let places = vec![vec![
-            (Transport::Tcp, address(1)),
-            (Transport::Udp, address(2)),
-            (Transport::Udp, address(3)),
-        ]];
+    fn at(n: u8) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, n], 5062))
+    }
+
+    /// The only trunk of an engine.yaml, whose host is at these three places.
+    fn trunk(yaml: &str) -> Trunk {
+        let engine = crate::config::tests::engine(&format!("trunks: [{{ name: a, {yaml} }}]"));
+        let ways = [(Transport::Tcp, at(1)), (Transport::Udp, at(2)), (Transport::Udp, at(3))];
         let listeners = [Listener { transport: Transport::Udp, address: "0.0.0.0:5060".parse().unwrap() }];
+        let places = vec![ways.to_vec()];
+        directory(&engine, &listeners, Arc::default(), &places).trunks.remove(0)
+    }
+
+    #[test]
+    fn a_trunk_is_called_at_all_its_places_that_can_be_reached() {
+        let trunk = trunk("host: carrier.test");
+        assert_eq!(trunk.targets.iter().map(|way| way.remote).collect::<Vec<_>>(), [at(2), at(3)]);
+    }
+
+    #[test]
+    fn where_a_trunk_is_called_it_also_calls_from_unless_something_else_is_written() {
+        let account = "register: true, user: env:PATH, password: env:PATH";
+        let any_port = [at(2), at(3)].map(|place| PeerMatch::Network(place.ip().into()));
+        let one_port = [at(2), at(3)].map(PeerMatch::Address);
+        let written = "192.0.2.7".parse::<PeerMatch>().unwrap();
+        assert_eq!(trunk("host: carrier.test").sources, any_port);
+        assert_eq!(trunk("host: \"carrier.test:5062\"").sources, one_port);
+        assert_eq!(trunk(&format!("host: carrier.test, {account}")).sources, any_port);
+        let both = trunk(&format!("host: carrier.test, {account}, allow_from: [192.0.2.7]"));
+        assert_eq!(both.sources, [&[written][..], &any_port].concat());
+        assert_eq!(trunk("host: carrier.test, allow_from: [192.0.2.7]").sources, [written]);
+    }
+
+    #[test]
+    fn each_place_of_a_trunk_over_tls_has_the_number_of_its_certificates() {
+        let yaml = "trunks: [{ name: a, host: 127.0.0.9 }, { name: b, host: carrier.test, transport: tls }]";
+        let engine = crate::config::tests::engine(yaml);
+        let listeners = [Listener { transport: Transport::Udp, address: "0.0.0.0:5060".parse().unwrap() }];
+        let places = vec![vec![], vec![(Transport::Tls, at(1)), (Transport::Tls, at(2))]];
         let directory = directory(&engine, &listeners, Arc::default(), &places);
-        let trunk = &directory.trunks[0];
-        assert_eq!(trunk.targets.iter().map(|way| way.remote).collect::<Vec<_>>(), [address(2), address(3)]);
-        assert_eq!(trunk.sources, [address(2), address(3)].map(PeerMatch::Address));
+        let numbers: Vec<u16> = directory.trunks[1].targets.iter().map(|way| way.listener).collect();
+        assert_eq!(numbers, [number_of_trunk(1, 1); 2]);
     }
 }

@@ -28,11 +28,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use self::directory::directory;
-use self::places::{AT_THE_START, Seeker};
+use self::places::Seeker;
 use crate::config::{Engine, Loaded};
 use crate::drive::clock::Clock;
 use crate::drive::control::{self, Control, News};
-use crate::drive::dns::System;
 use crate::drive::net::{Bound, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
@@ -386,11 +385,11 @@ impl Parts {
         Admission::new(self.clock.mono(), self.engine.sip.limits, entropy)
     }
 
-    /// Asks where the trunks are; who does not answer in time is asked again beside the calls.
+    /// Asks where the trunks are.
     fn seek(&self, entropy: &mut Entropy) -> Seeker {
-        let now = Instant::now();
-        let mut seeker = Seeker::new(&self.engine, entropy, now);
-        self.runtime.block_on(async { seeker.ask(&System::new(), now, AT_THE_START).await });
+        let mut seeker = Seeker::new(&self.engine, entropy, Instant::now());
+        self.runtime.block_on(seeker.begin());
+        places::log(&self.engine, &Vec::new(), &seeker.places());
         seeker
     }
 

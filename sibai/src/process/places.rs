@@ -1,5 +1,6 @@
 //! Where the trunks are, as DNS says, and when it is asked again.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use base::{Entropy, Name};
@@ -13,9 +14,20 @@ use crate::drive::dns::{Located, Lookup, Place, System, Wanted, locate};
 /// The places of each trunk, in the order of the file.
 pub(super) type Places = Vec<Vec<Place>>;
 
+/// Logs where trunks are that were elsewhere before.
+pub(super) fn log(engine: &Engine, before: &Places, now: &Places) {
+    for (at, (trunk, now)) in engine.trunks.iter().zip(now).enumerate() {
+        if before.get(at).is_none_or(|before| before != now) {
+            let places: Vec<String> = now.iter().map(|(way, at)| format!("{}:{at}", way.as_str())).collect();
+            tracing::info!(trunk = %trunk.name, places = places.join(" "), "calls to it go here");
+        }
+    }
+}
+
 /// Asks for all trunks, at the start and whenever an answer has ended.
 pub(super) struct Seeker {
     trunks: Vec<Sought>,
+    name_servers: Vec<SocketAddr>,
 }
 
 impl Seeker {
@@ -31,6 +43,7 @@ impl Seeker {
                 transport: trunk.transport,
                 is_written: trunk.transport_is_written,
                 spoken: spoken.clone(),
+                was_chosen: false,
             });
             Sought {
                 name: trunk.name.clone(),
@@ -41,7 +54,7 @@ impl Seeker {
                 is_failing: false,
             }
         });
-        Self { trunks: trunks.collect() }
+        Self { trunks: trunks.collect(), name_servers: engine.sip.name_servers.clone() }
     }
 
     /// What is known.
@@ -49,33 +62,27 @@ impl Seeker {
         self.trunks.iter().map(|trunk| trunk.places.clone()).collect()
     }
 
-    /// When to ask next; never when all hosts are addresses.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.trunks.iter().filter_map(|trunk| trunk.again).min()
+    /// Asks for all at once; who has not answered within `AT_THE_START` is asked again beside the calls.
+    pub(super) async fn begin(&mut self) {
+        let dns = System::new(&self.name_servers);
+        self.ask(&dns, Instant::now(), AT_THE_START).await;
     }
 
     /// Asks for all that are due at once, and says whether a place has changed.
-    pub(super) async fn ask(&mut self, dns: &impl Lookup, now: Instant, within: Duration) -> bool {
+    async fn ask(&mut self, dns: &impl Lookup, now: Instant, within: Duration) -> bool {
         let due = self.trunks.iter_mut().filter(|trunk| trunk.again.is_some_and(|at| at <= now));
         let asked = due.map(|trunk| async move {
-            let Some(wanted) = &trunk.wanted else { return false };
-            // The same draws each time, so that the order stays until the process begins anew.
-            let mut entropy = trunk.entropy.clone();
-            let found = tokio::time::timeout(within, locate(dns, wanted, &mut entropy)).await;
-            trunk.take(now, found.ok().flatten())
+            let found = trunk.ask(dns, within).await;
+            trunk.take(now, found)
         });
         join_all(asked).await.contains(&true)
     }
 
-    /// Asks whenever it is time, and tells what has changed.
-    pub(super) async fn follow(mut self, tell: watch::Sender<Places>) {
-        while let Some(due) = self.due() {
-            tokio::time::sleep_until(due.into()).await;
-            // Made anew, since resolv.conf and hosts may have changed.
-            if self.ask(&System::new(), Instant::now(), ASK_WITHIN).await {
-                tell.send_replace(self.places());
-            }
-        }
+    /// Asks for each trunk whenever it is time, and tells what has changed; ends when all hosts are addresses.
+    pub(super) async fn follow(self, tell: watch::Sender<Places>) {
+        let Self { trunks, name_servers } = self;
+        let each = trunks.into_iter().enumerate();
+        join_all(each.map(|(at, trunk)| trunk.follow(at, &name_servers, &tell))).await;
     }
 }
 
@@ -86,54 +93,79 @@ struct Sought {
     wanted: Option<Wanted>,
     entropy: Entropy,
     places: Vec<Place>,
+    /// When to ask next; never for an address.
     again: Option<Instant>,
     is_failing: bool,
 }
 
 impl Sought {
+    async fn follow(mut self, at: usize, name_servers: &[SocketAddr], tell: &watch::Sender<Places>) {
+        while let Some(due) = self.again {
+            tokio::time::sleep_until(due.into()).await;
+            // Made anew, since resolv.conf and hosts may have changed.
+            let found = self.ask(&System::new(name_servers), ASK_WITHIN).await;
+            if self.take(Instant::now(), found) {
+                tell.send_modify(|all| {
+                    if let Some(known) = all.get_mut(at) {
+                        known.clone_from(&self.places);
+                    }
+                });
+            }
+        }
+    }
+
+    async fn ask(&self, dns: &impl Lookup, within: Duration) -> Option<Located> {
+        let wanted = self.wanted.as_ref()?;
+        // The same draws each time, so that the order stays until the process begins anew.
+        let mut entropy = self.entropy.clone();
+        tokio::time::timeout(within, locate(dns, wanted, &mut entropy)).await.ok().flatten()
+    }
+
     /// Whether its places have changed.
     fn take(&mut self, now: Instant, found: Option<Located>) -> bool {
-        let known = !self.places.is_empty();
-        match found {
-            // A part of an answer is better than none, and worse than a whole one of before.
-            Some(found) if found.is_whole || !known => {
-                self.is_failing = false;
-                let ttl = if found.is_whole { found.ttl } else { Some(SHORTEST) };
-                self.again = ttl.map(|ttl| now + ttl.clamp(SHORTEST, LONGEST));
-                if self.places == found.places {
-                    return false;
-                }
-                let first = found.places.first().map(|(_, place)| place.to_string());
-                tracing::info!(trunk = %self.name, places = found.places.len(), first, "its host was found");
-                self.places = found.places;
-                true
-            }
-            _ => {
-                self.again = Some(now + if known { SHORTEST } else { WITHOUT_ANY });
-                if !self.is_failing && known {
-                    tracing::warn!(trunk = %self.name, "DNS does not answer for its host; what it said before holds");
-                } else if !self.is_failing {
-                    tracing::error!(trunk = %self.name, "its host is not found; it is asked for again and again");
-                }
-                self.is_failing = true;
-                false
+        // A part of an answer is better than none, and worse than a whole one of before.
+        let Some(found) = found.filter(|found| found.is_whole || self.places.is_empty()) else {
+            self.fail(now);
+            return false;
+        };
+        let ttl = if found.is_whole { found.ttl } else { Some(WITHOUT_ANY) };
+        self.again = ttl.map(|ttl| now + ttl.max(SHORTEST));
+        if let Some(wanted) = &mut self.wanted {
+            wanted.was_chosen = found.is_chosen;
+        }
+        if std::mem::take(&mut self.is_failing) {
+            tracing::info!(trunk = %self.name, "DNS answers again for its host");
+        }
+        let has_changed = self.places != found.places;
+        self.places = found.places;
+        has_changed
+    }
+
+    /// Nothing, or less than is known: it is told once.
+    fn fail(&mut self, now: Instant) {
+        let is_known = !self.places.is_empty();
+        self.again = Some(now + if is_known { WHILE_SILENT } else { WITHOUT_ANY });
+        if !std::mem::replace(&mut self.is_failing, true) {
+            if is_known {
+                tracing::warn!(trunk = %self.name, "DNS does not answer for its host; what it said before holds");
+            } else {
+                tracing::error!(trunk = %self.name, "its host is not found; it is asked for again and again");
             }
         }
     }
 }
 
 /// The start waits this long for all trunks together; what is not found by then comes later.
-pub(super) const AT_THE_START: Duration = Duration::from_secs(2);
+const AT_THE_START: Duration = Duration::from_secs(2);
 
 /// A dead DNS takes some seconds for each record in turn.
 const ASK_WITHIN: Duration = Duration::from_secs(15);
 
-/// Carriers that move a service within seconds do it by SRV records, all of which are tried anyway; and a failure
-/// is not worth more questions either.
-const SHORTEST: Duration = Duration::from_secs(30);
+/// A carrier that is about to move says so by records of a few seconds; below that DNS would be asked for nothing.
+const SHORTEST: Duration = Duration::from_secs(5);
 
-/// What holds for days is looked at now and then all the same.
-const LONGEST: Duration = Duration::from_hours(1);
+/// What is known still serves, and a DNS in trouble has enough to do.
+const WHILE_SILENT: Duration = Duration::from_secs(30);
 
 /// No call can go out over such a trunk.
 const WITHOUT_ANY: Duration = Duration::from_secs(5);
@@ -162,7 +194,8 @@ mod tests {
         }
 
         fn due(&self) -> Option<u64> {
-            self.seeker.due().map(|due| (due - self.start).as_secs())
+            let due = self.seeker.trunks.iter().filter_map(|trunk| trunk.again).min();
+            due.map(|due| (due - self.start).as_secs())
         }
 
         fn places(&self) -> Vec<Vec<String>> {
@@ -216,7 +249,7 @@ mod tests {
         // A part is better than nothing.
         bed.tables.silent = ["b.c.test"].into();
         assert!(bed.ask(5).await);
-        assert_eq!((bed.places(), bed.due()), (vec![vec!["192.0.2.1:5060".to_owned()]], Some(35)));
+        assert_eq!((bed.places(), bed.due()), (vec![vec!["192.0.2.1:5060".to_owned()]], Some(10)));
     }
 
     #[tokio::test]

@@ -160,6 +160,7 @@ impl Background {
     async fn refresh_directory(self: Arc<Self>, mut places: watch::Receiver<Places>) {
         let mut known = self.store.secrets_version().await.unwrap_or_default();
         let mut users = Arc::clone(&self.users);
+        let mut before = places.borrow().clone();
         loop {
             let is_moved = tokio::time::timeout(LOOK_FOR_PASSWORDS, moved(&mut places)).await.is_ok();
             let new = self.new_users(&mut known).await;
@@ -172,6 +173,8 @@ impl Background {
             let control = self.control.clone();
             let input = control::Input::Node(node::Input::Directory(Box::new(directory)));
             let _ = tokio::task::spawn_blocking(move || control.send(input)).await;
+            super::places::log(&self.engine, &before, &now);
+            before = now;
         }
     }
 

@@ -245,7 +245,7 @@ impl Dialog {
         let named = self.routes.first().map_or(&self.target, |first| &first.uri);
         let Some(Host::Address(ip)) = named.host() else { return self.flow };
         let named = SocketAddr::new(ip, named.port().unwrap_or(5060));
-        let is_trunks = trunk.is_some_and(|trunk| trunk.sources.iter().any(|source| source.covers(named)));
+        let is_trunks = trunk.is_some_and(|trunk| trunk.is_at(named));
         if is_trunks && self.flow.remote != named && self.flow.connection.is_none() {
             return Flow { remote: named, ..self.flow };
         }

@@ -65,11 +65,11 @@ impl Endpoint {
         }
     }
 
-    /// Whether the address alone says who this is.
+    /// Whether the way alone says who this is.
     pub(super) fn is_known(&self, flow: &Flow) -> bool {
+        let is_called = |trunk: &Trunk| trunk.targets.iter().any(|target| target.remote == flow.remote);
         let mut trunks = self.wire.directory.trunks.iter();
-        let is_trunk = trunks.any(|trunk| trunk.sources.iter().any(|source| source.covers(flow.remote)));
-        self.registrar.holds(flow) || is_trunk
+        self.registrar.holds(flow) || trunks.any(|trunk| self.wire.is_of(trunk, flow) || is_called(trunk))
     }
 
     /// Whether nothing from there is answered: banned, and neither trunk nor registered phone.

@@ -151,7 +151,7 @@ impl Endpoint {
         }
         match &leg.party {
             Party::Trunk(name) => {
-                let covered = self.wire.trunk(name).is_some_and(|trunk| self.wire.is_of(trunk, &flow));
+                let covered = self.wire.trunk(name).is_some_and(|trunk| self.wire.is_within(trunk, &flow));
                 if !covered {
                     self.refuse_stateless(flow, request, 403, "source");
                 }
@@ -168,6 +168,17 @@ impl Endpoint {
         }
     }
 
+    /// Whether what came by `flow` can be of the peer of this leg, who was last heard on `spoken`. The proof of a
+    /// certificate goes with its connection: then only the leg still knows whose that was.
+    fn is_peer(&self, leg: Option<base::LegId>, spoken: &Flow, flow: &Flow) -> bool {
+        let party = leg.and_then(|id| self.legs.leg(id)).map(|leg| &leg.party);
+        let trunk = match party {
+            Some(Party::Trunk(name)) => self.wire.trunk(name),
+            Some(Party::User(_)) | None => None,
+        };
+        trunk.is_some_and(|trunk| self.wire.is_within(trunk, flow)) || self.wire.is_from(spoken, flow)
+    }
+
     fn ack(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
         if self.wire.acknowledged(now.mono, key) == Some(Acknowledged::Absorbed) {
             return;
@@ -175,7 +186,8 @@ impl Endpoint {
         // An ACK that is nobody's answers a stateless refusal: absorbed.
         let Some(leg) = self.find_dialog(request) else { return };
         // It may carry the answer to our offer, and cannot be challenged (section 22.1).
-        if self.spoken_flow(leg, request).is_some_and(|spoken| !self.wire.is_from(&spoken, &flow)) {
+        let spoken = self.spoken_flow(leg, request);
+        if spoken.is_some_and(|spoken| !self.is_peer(Some(leg), &spoken, &flow)) {
             return self.refused(flow.remote, "ACK", 0, "source");
         }
         self.step_leg(now, leg, Some(flow), |step, stage| match stage {
@@ -190,11 +202,11 @@ impl Endpoint {
         let Some(state) = self.wire.server_state(&invite) else {
             return self.dialog_is_gone(now, flow, request);
         };
-        if self.wire.server_flow(&invite).is_some_and(|asked| !self.wire.is_from(&asked, &flow)) {
+        let leg = self.legs.find_by_invite(&invite).or_else(|| self.find_dialog(request));
+        if self.wire.server_flow(&invite).is_some_and(|asked| !self.is_peer(leg, &asked, &flow)) {
             // It cannot be challenged (section 22.1): to whoever is not the caller there is nothing to cancel.
             return self.refuse_stateless(flow, request, 481, "source");
         }
-        let leg = self.legs.find_by_invite(&invite).or_else(|| self.find_dialog(request));
         self.wire.open(key, flow, false, None);
         let tag = match leg.and_then(|id| self.legs.leg(id)).map(|leg| &leg.stage) {
             Some(Stage::Arriving(arriving)) => arriving.dialog.local_tag.clone(),

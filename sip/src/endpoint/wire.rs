@@ -176,15 +176,11 @@ impl Wire {
     }
 
     /// Whether what came by `flow` can be of the peer that is spoken to by `spoken`: the same address, behind
-    /// whatever port its NAT has now, or another address of the same trunk. Branches and tags can be overheard,
-    /// and an address off the path cannot be borrowed for long (reliability A7).
+    /// whatever port its NAT has now, or the same trunk by another way. Branches and tags can be overheard, and
+    /// an address off the path cannot be borrowed for long (reliability A7).
     pub(crate) fn is_from(&self, spoken: &Flow, flow: &Flow) -> bool {
         let (expected, seen) = (spoken.remote.ip().to_canonical(), flow.remote.ip().to_canonical());
-        let is_trunks = |trunk: &Trunk| {
-            let covers = |address| trunk.sources.iter().any(|source| source.covers(address));
-            let is_target = trunk.targets.iter().any(|target| target.remote == spoken.remote);
-            (is_target || covers(spoken.remote)) && covers(flow.remote)
-        };
+        let is_trunks = |trunk: &Trunk| self.is_within(trunk, spoken) && self.is_within(trunk, flow);
         expected == seen || self.directory.trunks.iter().any(is_trunks)
     }
 
@@ -292,12 +288,18 @@ impl Wire {
 
     /// Whether what comes this way is this trunk: by its address, or by the certificate of the connection.
     pub(crate) fn is_of(&self, trunk: &Trunk, flow: &Flow) -> bool {
+        trunk.sources.iter().any(|source| source.covers(flow.remote)) || self.has_proved(trunk, flow)
+    }
+
+    /// The same for what belongs to something begun: where a trunk is called it may also answer from.
+    pub(crate) fn is_within(&self, trunk: &Trunk, flow: &Flow) -> bool {
+        trunk.is_at(flow.remote) || self.has_proved(trunk, flow)
+    }
+
+    /// Whether the peer of this connection has proved to be this trunk.
+    fn has_proved(&self, trunk: &Trunk, flow: &Flow) -> bool {
         let proved = flow.connection.and_then(|connection| self.proofs.get(&connection));
-        trunk.sources.iter().any(|source| source.covers(flow.remote))
-            || trunk
-                .certificate
-                .as_ref()
-                .is_some_and(|name| proved.is_some_and(|proved| proved.contains(name)))
+        trunk.certificate.as_ref().is_some_and(|name| proved.is_some_and(|proved| proved.contains(name)))
     }
 
     /// The trunk of this name.
@@ -332,7 +334,7 @@ impl Wire {
     /// branch stays: were the stream refused, nobody would have seen it.
     fn over_stream(&self, now: Mono, flow: &Flow, request: &Message) -> Option<(Flow, Message)> {
         let is_too_long = flow.transport == Transport::Udp && request.as_bytes().len() > LONGEST_DATAGRAM;
-        let is_trunk = || self.directory.trunks.iter().any(|trunk| self.is_of(trunk, flow));
+        let is_trunk = || self.directory.trunks.iter().any(|trunk| self.is_within(trunk, flow));
         let refused = self.datagrams_only.get(&flow.remote).is_some_and(|until| *until > now);
         if !is_too_long || refused || !is_trunk() {
             return None;

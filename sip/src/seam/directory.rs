@@ -74,6 +74,15 @@ pub struct Trunk {
     pub uri: NumberUri,
 }
 
+impl Trunk {
+    /// Whether this is an address of the trunk: one that it calls from, or one where it is called.
+    pub fn is_at(&self, address: SocketAddr) -> bool {
+        let ip = address.ip().to_canonical();
+        self.sources.iter().any(|source| source.covers(address))
+            || self.targets.iter().any(|target| target.remote.ip().to_canonical() == ip)
+    }
+}
+
 /// How we register with a trunk (RFC 3261 §10.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {

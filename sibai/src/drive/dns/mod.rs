@@ -80,6 +80,8 @@ pub struct Located {
     pub ttl: Option<Duration>,
     /// Whether each question about SRV records and addresses was answered; else there may be more, or others.
     pub is_whole: bool,
+    /// Whether NAPTR records chose the transport.
+    pub is_chosen: bool,
 }
 
 /// A host as engine.yaml has it.
@@ -95,18 +97,21 @@ pub struct Wanted {
     pub is_written: bool,
     /// What NAPTR may choose from (RFC 3263 §4.1).
     pub spoken: Vec<Transport>,
+    /// Whether it chose before: then its silence says nothing, and else that there is none.
+    pub was_chosen: bool,
 }
 
 /// Looks a host up; `None` when nothing was found. The same entropy gives the same order, so that asking again
 /// changes nothing while the records stay.
 pub async fn locate(dns: &impl Lookup, wanted: &Wanted, entropy: &mut Entropy) -> Option<Located> {
-    let &Wanted { ref host, port, transport, is_written, ref spoken } = wanted;
+    let &Wanted { ref host, port, transport, is_written, ref spoken, was_chosen } = wanted;
     let usual_port = port.unwrap_or_else(|| transport.default_port());
     if let Ok(ip) = host.parse::<IpAddr>() {
         let places = vec![(transport, SocketAddr::new(ip, usual_port))];
-        return Some(Located { places, ttl: None, is_whole: true });
+        return Some(Located { places, ttl: None, is_whole: true, is_chosen: false });
     }
-    let mut found = Finding { dns, entropy, places: Vec::new(), ttl: LONGEST, is_whole: true };
+    let mut found =
+        Finding { dns, entropy, places: Vec::new(), ttl: LONGEST, is_whole: true, is_chosen: false };
     let own = dns.own(host);
     if !own.is_empty() {
         // Whoever writes a host there means it to count before anything else.
@@ -117,9 +122,12 @@ pub async fn locate(dns: &impl Lookup, wanted: &Wanted, entropy: &mut Entropy) -
         found.addresses(host, transport, port).await;
         return found.located();
     }
-    // Networks that swallow NAPTR are common: silence counts as none.
-    if !is_written && let Some(answer) = dns.naptr(host).await {
-        found.naptr(answer, spoken).await;
+    if !is_written {
+        match dns.naptr(host).await {
+            Some(answer) => found.naptr(answer, spoken).await,
+            // Networks that swallow NAPTR are common.
+            None => found.is_whole = !was_chosen,
+        }
     }
     if found.places.is_empty() {
         found.srv(&format!("{}.{host}", prefix(transport)), transport).await;
@@ -136,6 +144,7 @@ struct Finding<'a, D> {
     places: Vec<Place>,
     ttl: Duration,
     is_whole: bool,
+    is_chosen: bool,
 }
 
 impl<D: Lookup> Finding<'_, D> {
@@ -155,6 +164,7 @@ impl<D: Lookup> Finding<'_, D> {
             self.ttl = self.ttl.min(answer.ttl);
             self.srv(&record.replacement, transport).await;
         }
+        self.is_chosen = !self.places.is_empty();
     }
 
     async fn srv(&mut self, name: &str, transport: Transport) {
@@ -192,8 +202,8 @@ impl<D: Lookup> Finding<'_, D> {
     }
 
     fn located(self) -> Option<Located> {
-        let Self { places, ttl, is_whole, .. } = self;
-        (!places.is_empty()).then_some(Located { places, ttl: Some(ttl), is_whole })
+        let Self { places, ttl, is_whole, is_chosen, .. } = self;
+        (!places.is_empty()).then_some(Located { places, ttl: Some(ttl), is_whole, is_chosen })
     }
 }
 

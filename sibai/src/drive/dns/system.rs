@@ -1,9 +1,9 @@
-//! The system's DNS: /etc/resolv.conf and /etc/hosts.
+//! The system's DNS, /etc/resolv.conf and /etc/hosts, or name servers of our own.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
 use hickory_resolver::lookup::Lookup as Found;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
@@ -18,17 +18,22 @@ use super::{Answer, Lookup, Naptr, Srv};
 pub struct System {
     resolver: Option<TokioResolver>,
     hosts: Hosts,
+    /// Whether what else the machine may know counts.
+    is_systems: bool,
 }
 
 impl System {
-    /// Reads the files; without resolv.conf only addresses are found, by what else the machine has.
-    pub fn new() -> Self {
-        let resolver = TokioResolver::builder_tokio().and_then(build);
+    /// Reads the files, of which `name_servers` take the place of resolv.conf; without either only addresses are
+    /// found, by what else the machine has.
+    pub fn new(name_servers: &[SocketAddr]) -> Self {
+        let is_systems = name_servers.is_empty();
+        let builder = if is_systems { TokioResolver::builder_tokio() } else { Ok(builder(name_servers)) };
+        let resolver = builder.and_then(build);
         if let Err(error) = &resolver {
             tracing::warn!(%error, "no DNS: no SRV or NAPTR records of trunks are found");
         }
         // A machine without the file has no names of its own.
-        Self { resolver: resolver.ok(), hosts: Hosts::from_system().unwrap_or_default() }
+        Self { resolver: resolver.ok(), hosts: Hosts::from_system().unwrap_or_default(), is_systems }
     }
 
     async fn ask<T>(
@@ -88,7 +93,7 @@ impl Lookup for System {
             }
             None => none(),
         };
-        if !asked.records.is_empty() {
+        if !asked.records.is_empty() || !self.is_systems {
             return Some(asked);
         }
         // What DNS does not know the machine may: nsswitch.conf has other sources too.
@@ -99,6 +104,19 @@ impl Lookup for System {
             Err(_) => Some(asked),
         }
     }
+}
+
+/// Asks these, over UDP, and over TCP what is too long for it.
+fn builder(name_servers: &[SocketAddr]) -> ResolverBuilder<TokioRuntimeProvider> {
+    let servers = name_servers.iter().map(|at| {
+        let mut server = NameServerConfig::udp_and_tcp(at.ip());
+        for connection in &mut server.connections {
+            connection.port = at.port();
+        }
+        server
+    });
+    let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
+    TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
 }
 
 fn build(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Result<TokioResolver, NetError> {
@@ -140,10 +158,9 @@ const UNKNOWN_HOLDS: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, SocketAddr};
+    use std::net::Ipv4Addr;
 
     use base::Entropy;
-    use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
     use hickory_resolver::proto::op::{Message, ResponseCode};
     use hickory_resolver::proto::rr::rdata::{A, AAAA, NAPTR, SRV};
     use sip::seam::Transport;
@@ -214,16 +231,11 @@ mod tests {
 
     async fn system() -> System {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let mut connection = ConnectionConfig::udp();
-        connection.port = socket.local_addr().unwrap().port();
-        let mut server = NameServerConfig::udp(Ipv4Addr::LOCALHOST.into());
-        server.connections = vec![connection];
+        let mut system = System::new(&[socket.local_addr().unwrap()]);
         tokio::spawn(serve(socket));
-        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
-        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let mut hosts = Hosts::default();
-        hosts.read_hosts_conf(&b"127.0.0.1 own.test\n::1 own.test\n"[..]).unwrap();
-        System { resolver: Some(build(builder).unwrap()), hosts }
+        system.hosts = Hosts::default();
+        system.hosts.read_hosts_conf(&b"127.0.0.1 own.test\n::1 own.test\n"[..]).unwrap();
+        system
     }
 
     #[tokio::test]
@@ -235,6 +247,7 @@ mod tests {
             transport: Transport::Udp,
             is_written,
             spoken: vec![Transport::Udp, Transport::Tcp],
+            was_chosen: false,
         };
         let udp = [(5061, "192.0.2.1"), (5062, "192.0.2.2"), (5062, "2001:db8::2")]
             .map(|(port, ip)| (Transport::Udp, SocketAddr::new(ip.parse().unwrap(), port)));

@@ -16,6 +16,7 @@ pub(crate) struct Tables {
     pub(crate) addresses: BTreeMap<&'static str, Vec<IpAddr>>,
     /// Names that are met with silence, whatever is asked.
     pub(crate) silent: BTreeSet<&'static str>,
+    silent_naptr: bool,
 }
 
 impl Tables {
@@ -36,6 +37,7 @@ impl Lookup for Tables {
         self.own.get(name).cloned().unwrap_or_default()
     }
     async fn naptr(&self, name: &str) -> Option<Answer<Naptr>> {
+        (!self.silent_naptr).then_some(())?;
         self.answer(&self.naptr, name, 600)
     }
     async fn srv(&self, name: &str) -> Option<Answer<Srv>> {
@@ -58,14 +60,17 @@ pub(crate) fn tables() -> Tables {
     let ip = |n: u8| IpAddr::from([192, 0, 2, n]);
     Tables {
         own: [("own.test", vec![ip(6)])].into(),
-        naptr: [(
-            "c.test",
-            vec![
-                naptr(20, "SIP+D2U", "_sip._udp.c.test"),
-                naptr(10, "SIP+D2T", "_sip._tcp.c.test"),
-                naptr(1, "E2U+sip", "nothing.test"),
-            ],
-        )]
+        naptr: [
+            (
+                "c.test",
+                vec![
+                    naptr(20, "SIP+D2U", "_sip._udp.c.test"),
+                    naptr(10, "SIP+D2T", "_sip._tcp.c.test"),
+                    naptr(1, "E2U+sip", "nothing.test"),
+                ],
+            ),
+            ("n.test", vec![naptr(1, "SIP+D2T", "_sip._tcp.c.test")]),
+        ]
         .into(),
         srv: [
             ("_sip._tcp.c.test", vec![srv(1, 0, 5070, "a.c.test")]),
@@ -78,12 +83,14 @@ pub(crate) fn tables() -> Tables {
             ("many.test", vec!["2001:db8::1".parse().unwrap(), ip(13), ip(11), ip(12)]),
             ("own.test", vec![ip(5)]),
             ("b.c.test", vec![ip(3)]),
+            ("n.test", vec![ip(2)]),
             ("c.test", vec![ip(9)]),
             ("plain.test", vec![ip(8)]),
             ("none.test", vec![ip(7)]),
         ]
         .into(),
         silent: BTreeSet::new(),
+        silent_naptr: false,
     }
 }
 
@@ -93,8 +100,9 @@ fn at(host: &str, port: Option<u16>, transport: Transport, is_written: bool) -> 
 
 fn wanted(host: &str, port: Option<u16>, transport: Transport, is_written: bool) -> Wanted {
     let spoken = vec![Transport::Udp, Transport::Tcp];
-    Wanted { host: host.to_owned(), port, transport, is_written, spoken }
+    Wanted { host: host.to_owned(), port, transport, is_written, spoken, was_chosen: false }
 }
+
 fn located(tables: &Tables, wanted: &Wanted, seed: u64) -> Option<Located> {
     // Tables answer at once.
     locate(tables, wanted, &mut Entropy::from_number(seed)).now_or_never().unwrap()
@@ -188,6 +196,23 @@ fn naptr_chooses_only_what_we_speak_and_srv_decides_where_it_offers_nothing_of_i
     assert_eq!(places(located(&tables(), &wanted, 1)), udp);
     wanted.spoken = vec![Transport::Tls];
     assert_eq!(places(located(&tables(), &wanted, 1)), udp);
+}
+
+#[test]
+fn silence_about_naptr_counts_as_none_unless_it_chose_before() {
+    let mut tables = tables();
+    let mut wanted = wanted("n.test", None, Transport::Udp, false);
+    let found = located(&tables, &wanted, 1).unwrap();
+    assert!(found.is_whole && found.is_chosen);
+    assert_eq!(places(Some(found)), ["tcp:192.0.2.1:5070"]);
+    tables.naptr.clear();
+    tables.silent_naptr = true;
+    for (was_chosen, is_whole) in [(false, true), (true, false)] {
+        wanted.was_chosen = was_chosen;
+        let found = located(&tables, &wanted, 1).unwrap();
+        assert_eq!((found.is_whole, found.is_chosen), (is_whole, false));
+        assert_eq!(places(Some(found)), ["udp:192.0.2.2:5060"]);
+    }
 }
 
 #[test]

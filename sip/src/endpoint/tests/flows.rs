@@ -136,6 +136,124 @@ fn a_certificate_makes_a_trunk_wherever_it_comes_from() {
     assert_eq!(lab.wrote(), ["401"], "the proof goes with its connection");
 }
 
+/// A trunk that is known by its certificate only, and its connections.
+fn proving() -> Lab {
+    let mut directory = directory();
+    directory.trunks[0].sources.clear();
+    directory.trunks[0].certificate = Some("sbc.carrier.test".to_owned());
+    Lab::with(directory)
+}
+
+fn proved(lab: &mut Lab, remote: &str, connection: u64) -> Flow {
+    lab.input(Input::Proved { connection, names: vec!["sbc.carrier.test".to_owned()] });
+    flow(Transport::Tls, remote, Some(connection))
+}
+
+#[test]
+fn a_call_of_a_certificate_goes_on_from_another_address_that_proves_the_same() {
+    for first_is_closed in [false, true] {
+        let mut lab = proving();
+        let first = proved(&mut lab, "203.0.113.7:50000", 5);
+        let ask = lab.ask("INVITE").sdp();
+        lab.receive(first, &ask.text());
+        let leg = lab.incoming().leg;
+        let tag = lab.accept(leg);
+        if first_is_closed {
+            lab.input(Input::Closed { connection: 5 });
+        }
+        lab.told();
+        let second = proved(&mut lab, "203.0.113.8:50000", 6);
+        let unproved = flow(Transport::Tls, "203.0.113.9:50000", Some(7));
+        let (ack, bye) = (lab.ask("ACK").tagged(&tag), lab.ask("BYE").tagged(&tag).cseq(2));
+        lab.receive(unproved, &ack.text());
+        assert!(matches!(lab.told()[..], [Event::Refused { why: "source", .. }]));
+        lab.receive(second, &ack.text());
+        assert_eq!(lab.told(), [Event::Confirmed { leg, sdp: None }], "closed: {first_is_closed}");
+        lab.sent.clear();
+        lab.receive(second, &bye.text());
+        assert_eq!(lab.wrote(), ["200"], "closed: {first_is_closed}");
+    }
+}
+
+#[test]
+fn a_certificate_may_cancel_over_another_connection() {
+    for first_is_closed in [false, true] {
+        let mut lab = proving();
+        let first = proved(&mut lab, "203.0.113.7:50000", 5);
+        let ask = lab.ask("INVITE").sdp();
+        lab.receive(first, &ask.text());
+        let leg = lab.incoming().leg;
+        if first_is_closed {
+            lab.input(Input::Closed { connection: 5 });
+        }
+        let second = proved(&mut lab, "203.0.113.8:50000", 6);
+        let cancel = lab.ask("CANCEL").without_contact().branch(ask.branch.trim_start_matches("z9hG4bK"));
+        lab.sent.clear();
+        lab.receive(second, &cancel.text());
+        assert_eq!(lab.wrote().first().map(String::as_str), Some("200"), "closed: {first_is_closed}");
+        assert_eq!(lab.told(), [ended(leg, Cause::CallerGaveUp, Some(487))]);
+    }
+}
+
+#[test]
+fn a_certificate_is_known_at_an_address_that_is_banned() {
+    let mut lab = proving();
+    for n in 0..10 {
+        let ask = lab.register("801", &format!("guess-{n}"), 1, "Contact: <sip:evil@203.0.113.7>");
+        let way = udp("203.0.113.7:5060");
+        lab.receive(way, &ask.text());
+        let challenged = lab.sent().pop().expect("a challenge");
+        let again = lab.authorized(ask, &challenged, "wrong", 1);
+        lab.receive(way, &again.text());
+    }
+    assert!(lab.told().iter().any(|event| matches!(event, Event::Banned(_))));
+    let options = lab.ask("OPTIONS").text();
+    for (way, answers) in [
+        (flow(Transport::Tls, "203.0.113.7:50000", Some(4)), vec![]),
+        (proved(&mut lab, "203.0.113.7:50001", 5), vec!["200"]),
+    ] {
+        lab.sent.clear();
+        lab.receive(way, &options);
+        assert_eq!(lab.wrote(), answers, "{way:?}");
+    }
+}
+
+#[test]
+fn what_is_begun_with_one_target_of_a_trunk_may_go_on_from_another() {
+    let mut directory = directory();
+    directory.trunks[0].sources.clear();
+    directory.trunks[0].targets = vec![udp("192.0.2.10:5060"), udp("192.0.2.11:5070")];
+    directory.trunks[0].probe = false;
+    let mut lab = Lab::with(directory);
+    let (way, invite) = to_trunk(&mut lab, 1, SDP);
+    assert_eq!(way, udp("192.0.2.10:5060"));
+    lab.told();
+    lab.receive(udp("192.0.2.12:5060"), &answer(&invite, 200, "forged", SDP));
+    assert!(matches!(lab.told()[..], [Event::Refused { why: "source", .. }]));
+    lab.receive(udp("192.0.2.11:41000"), &answer(&invite, 200, "far", SDP));
+    assert!(lab.told().iter().any(|event| matches!(event, Event::Answered { .. })));
+    let bye = within(&invite, "BYE", "far", 1);
+    for (from, status) in [("192.0.2.12:5060", "403"), ("192.0.2.10:5060", "200")] {
+        lab.sent.clear();
+        lab.receive(udp(from), &bye.text());
+        assert_eq!(lab.wrote(), [status], "{from}");
+    }
+    // A new call is only as much as the sources say.
+    let ask = lab.ask("INVITE").sdp().branch("new");
+    lab.sent.clear();
+    lab.receive(udp("192.0.2.10:5060"), &ask.text());
+    assert_eq!(lab.wrote(), ["401"]);
+}
+
+#[test]
+fn a_trunk_that_calls_from_elsewhere_gets_what_is_long_over_tcp_too() {
+    let mut directory = directory();
+    directory.listeners = vec![Listener { transport: Transport::Udp, address: OURS.parse().unwrap() }];
+    directory.trunks[0].targets = vec![udp("192.0.2.10:5060")];
+    let mut lab = Lab::with(directory);
+    assert_eq!(to_trunk(&mut lab, 1, &long()).0, flow(Transport::Tcp, "192.0.2.10:5060", None));
+}
+
 fn long() -> String {
     format!("{SDP}{}", "a=x-padding:0123456789012345678901234567890123456789\r\n".repeat(25))
 }
