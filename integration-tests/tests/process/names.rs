@@ -17,7 +17,7 @@ fn a_trunk_is_where_dns_says_and_moves_when_its_answer_ends() -> Result<()> {
     let names = NameServer::start()?;
     let mut sibai = house(&names)?;
     // A dead DNS holds nobody up.
-    let check = Command::new(program()?).arg("check").arg("--config").arg(sibai.configs()).output()?;
+    let check = Command::new(program()?).arg("check").arg(sibai.configs()).output()?;
     ensure!(check.status.success(), "{check:?}");
     let began = Instant::now();
     sibai.run()?;

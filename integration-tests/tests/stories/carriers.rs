@@ -1,5 +1,6 @@
 //! Two carriers for one line: one dies, calls go over the other, and it is used again once it is well.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +24,9 @@ fn two_carriers() -> Example {
     let first = plan.trunks[&Name::from(FIRST)].clone();
     plan.trunks.insert(Name::from(SECOND_ONE), TrunkPlan { order: first.order + 1, ..first });
     let mut example = Example::of(&setting, |carrier| carrier.plan = mobile());
-    let sibai = SIBAI.parse().unwrap();
-    let mut second = CarrierSetup::new(sibai, World::carrier_at(1), "127.0.0.1:31000".parse().unwrap());
+    let sibai = SIBAI.parse().unwrap_or_else(|error| panic!("{SIBAI}: {error}"));
+    let rtp = SocketAddr::from(([127, 0, 0, 1], 31_000));
+    let mut second = CarrierSetup::new(sibai, World::carrier_at(1), rtp);
     second.rtp_ports = 64;
     second.seed = 77;
     second.plan = mobile();
@@ -42,7 +44,7 @@ fn tried(example: &mut Example) -> (Vec<(String, Mono)>, Mono) {
     let call = example.call(CALLER, presses("3"));
     example.run(8 * SECOND);
     let rang = example.world.seen()[seen..].iter().find(|seen| rings(&seen.event));
-    let rang = rang.map(|seen| seen.at).expect("the mobile rang");
+    let rang = rang.map_or_else(|| panic!("the mobile did not ring"), |seen| seen.at);
     example.caller(call, Action::HangUp);
     example.run(SECOND);
     let legs = example.record(call).legs[1..].iter();

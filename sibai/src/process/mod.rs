@@ -269,10 +269,9 @@ impl Parts {
         let (seeker, users) = (self.seek(&mut entropy), self.users()?);
         let directory = directory(&self.engine, &listeners, Arc::clone(&users), &seeker.places());
         let node = self.node(&control, directory, workers.len(), entropy)?;
-        let origins = self.engine.sip.ws_origins.clone();
         let (net, receivers) = self
             .bound
-            .start(&control, self.runtime.handle(), &metrics, &self.tls, origins)
+            .start(&control, self.runtime.handle(), &metrics, &self.tls, self.engine.sip.ws_origins.clone())
             .context("listeners")?;
         let (tell, news) = channel();
         let thread = Control {

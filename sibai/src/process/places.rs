@@ -17,7 +17,7 @@ pub(super) type Places = Vec<Vec<Place>>;
 /// Logs where trunks are that were elsewhere before.
 pub(super) fn log(engine: &Engine, before: &Places, now: &Places) {
     for (at, (trunk, now)) in engine.trunks.iter().zip(now).enumerate() {
-        if before.get(at).is_none_or(|before| before != now) {
+        if before.get(at).map_or(!now.is_empty(), |before| before != now) {
             let places: Vec<String> = now.iter().map(|(way, at)| format!("{}:{at}", way.as_str())).collect();
             tracing::info!(trunk = %trunk.name, places = places.join(" "), "calls to it go here");
         }
