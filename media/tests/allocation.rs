@@ -133,3 +133,21 @@ fn sealing_and_opening_allocate_nothing() {
         assert_eq!(used.count_total, 0, "{suite:?} {used:?}");
     }
 }
+
+#[test]
+fn the_keys_and_counters_of_a_leg_fit_four_kilobytes() {
+    for suite in Suite::ALL {
+        let secret = [7; Keying::LONGEST];
+        let keying = Keying::new(suite, &secret[..suite.key_len() + suite.salt_len()]).expect("its lengths");
+        let mut both = None;
+        let keys = allocation_counter::measure(|| {
+            both = Some((
+                Sealer::new(keying.clone()).expect("keys"),
+                Opener::new(keying.clone()).expect("keys"),
+            ));
+        });
+        let bytes = keys.bytes_current.unsigned_abs() as usize + size_of_val(&both);
+        println!("{}: {bytes} bytes", suite.name());
+        assert!(bytes <= 4 * 1024, "{suite:?}: {bytes}");
+    }
+}
