@@ -120,7 +120,10 @@ impl Bench {
             for output in self.tell(input) {
                 self.carry_out(output);
             }
-            if let (true, Some(tag)) = (self.inputs.is_empty() && self.talking, self.tag.take()) {
+            if self.inputs.is_empty()
+                && self.talking
+                && let Some(tag) = self.tag.take()
+            {
                 let bye = request("BYE", self.call, 2, &tag, "");
                 self.inputs.push_back(received(carrier(), bye));
             }

@@ -12,19 +12,59 @@ pub(crate) const fn is_plain_byte(byte: u8) -> bool {
     CLASSES[byte as usize] & PLAIN != 0
 }
 
-/// Whether `byte` parts a URI or may not stand in one.
-pub(crate) const fn is_uri_mark(byte: u8) -> bool {
-    CLASSES[byte as usize] & URI_MARK != 0
-}
-
-/// Whether `byte` may stand in a host name; `_` is none of the RFC's, but stands in real names.
-pub(crate) const fn is_host_byte(byte: u8) -> bool {
-    CLASSES[byte as usize] & HOST != 0
-}
-
 /// Whether `text` is a token: not empty, token bytes only.
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|&byte| is_token_byte(byte))
+    !text.is_empty() && end_of_run(text, 0, TOKEN) == text.len()
+}
+
+/// Where the run of bytes of this class ends that begins at `at`.
+pub(crate) fn end_of_run(bytes: &[u8], at: usize, class: u16) -> usize {
+    let of = |byte: u8| CLASSES[byte as usize];
+    let rest = bytes.get(at..).unwrap_or_default();
+    // Four at a look, then one by one.
+    let (fours, _) = rest.as_chunks::<4>();
+    let whole = fours.iter().position(|&[a, b, c, d]| of(a) & of(b) & of(c) & of(d) & class == 0);
+    let whole = 4 * whole.unwrap_or(fours.len());
+    let tail = rest.get(whole..).unwrap_or_default();
+    at + whole + tail.iter().position(|&byte| of(byte) & class == 0).unwrap_or(tail.len())
+}
+
+/// Where `wanted` first stands. What is searched so is short: the set-up of a wide vector search would cost
+/// more than it saves.
+pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let clear = BLOCK * blocks.iter().take_while(|block| !holds(block, |byte| byte == wanted)).count();
+    let rest = bytes.get(clear..)?;
+    let (eights, _) = rest.as_chunks::<8>();
+    let pattern = LOW_BITS * u64::from(wanted);
+    for (number, eight) in eights.iter().enumerate() {
+        // The lowest byte that is zero in here is the first that is wanted; above it a carry may lie.
+        let differing = u64::from_le_bytes(*eight) ^ pattern;
+        let zero = differing.wrapping_sub(LOW_BITS) & !differing & (LOW_BITS << 7);
+        if zero != 0 {
+            return Some(clear + 8 * number + zero.trailing_zeros() as usize / 8);
+        }
+    }
+    let tail = clear + 8 * eights.len();
+    bytes.get(tail..)?.iter().position(|&byte| byte == wanted).map(|at| tail + at)
+}
+
+/// Whether some byte is such a one.
+pub(crate) fn any(bytes: &[u8], such: impl Fn(u8) -> bool) -> bool {
+    let Some(end) = bytes.last_chunk() else { return bytes.iter().any(|&byte| such(byte)) };
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    // The last block may overlap the one before it.
+    blocks.iter().any(|block| holds(block, &such)) || holds(end, &such)
+}
+
+/// The same of one block, without a branch for each byte: compilers make it one comparison.
+fn holds(block: &[u8; BLOCK], such: impl Fn(u8) -> bool) -> bool {
+    block.iter().fold(false, |found, &byte| found | such(byte))
+}
+
+/// Whether it was folded over lines.
+pub(crate) fn is_folded(raw: &[u8]) -> bool {
+    any(raw, |byte| byte == b'\r' || byte == b'\n')
 }
 
 /// Where a piece of a text lies. Texts are header values and URIs, shorter than 64 KiB.
@@ -78,22 +118,25 @@ pub(crate) const fn is_lws_byte(byte: u8) -> bool {
 
 /// `bytes` without linear white space at either end, as a range of `bytes`.
 pub(crate) fn trimmed(bytes: &[u8]) -> (usize, usize) {
-    let mut start = 0;
-    let mut end = bytes.len();
-    while start < end && bytes.get(start).is_some_and(|&b| is_lws_byte(b)) {
-        start += 1;
+    let mut rest = bytes;
+    while let [first, tail @ ..] = rest
+        && is_lws_byte(*first)
+    {
+        rest = tail;
     }
-    while end > start && bytes.get(end - 1).is_some_and(|&b| is_lws_byte(b)) {
-        end -= 1;
+    let start = bytes.len() - rest.len();
+    while let [front @ .., last] = rest
+        && is_lws_byte(*last)
+    {
+        rest = front;
     }
-    (start, end)
+    (start, start + rest.len())
 }
 
 /// Where `separator`, a comma or a `<`, first stands outside quoted strings and angle brackets.
 ///
 /// `Err` when a quoted string or an angle bracket is still open at the end.
-pub(crate) fn find_outside(text: &str, separator: u8) -> Result<Option<usize>, Unbalanced> {
-    let bytes = text.as_bytes();
+pub(crate) fn find_outside(bytes: &[u8], separator: u8) -> Result<Option<usize>, Unbalanced> {
     let mut at = 0;
     loop {
         // Values are short: a loop over a table beats the set-up of a vector search.
@@ -104,7 +147,7 @@ pub(crate) fn find_outside(text: &str, separator: u8) -> Result<Option<usize>, U
             None => return Ok(None),
             Some(&byte) if byte == separator => return Ok(Some(at)),
             Some(b'"') => at = end_of_quoted(bytes, at)?,
-            Some(b'<') => at += bytes.iter().skip(at).position(|&b| b == b'>').ok_or(Unbalanced)? + 1,
+            Some(b'<') => at += find(bytes.get(at..).unwrap_or_default(), b'>').ok_or(Unbalanced)? + 1,
             Some(_) => at += 1,
         }
     }
@@ -142,7 +185,7 @@ impl<'a> Iterator for Elements<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest.take()?;
-        match find_outside(rest, b',') {
+        match find_outside(rest.as_bytes(), b',') {
             Ok(Some(comma)) => {
                 let (element, tail) = rest.split_at(comma);
                 self.rest = tail.get(1..);
@@ -154,12 +197,26 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
+/// Whether one of the elements of a comma-separated list is this name, in any case.
+pub(crate) fn lists(list: &[u8], name: &str) -> bool {
+    let is_name = |element: &[u8]| {
+        element.len() >= name.len() && {
+            let (start, end) = trimmed(element);
+            element.get(start..end).is_some_and(|text| text.eq_ignore_ascii_case(name.as_bytes()))
+        }
+    };
+    if !any(list, |byte| byte == b'"' || byte == b'<') {
+        return list.split(|&byte| byte == b',').any(is_name);
+    }
+    elements(&lossy(list)).any(|element| element.is_ok_and(|text| is_name(text.as_bytes())))
+}
+
 /// The content of a quoted string with its escapes resolved; other text is itself.
 pub(crate) fn unquote(text: &str) -> Cow<'_, str> {
     let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Cow::Borrowed(text);
     };
-    if !inner.contains('\\') {
+    if find(inner.as_bytes(), b'\\').is_none() {
         return Cow::Borrowed(inner);
     }
     let mut plain = String::with_capacity(inner.len());
@@ -189,11 +246,17 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 /// A decimal number of digits only: no sign, no space, no overflow.
-pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
+pub(crate) fn number<T: TryFrom<u64>>(text: impl AsRef<[u8]>) -> Option<T> {
+    let digits = text.as_ref();
+    let mut number: u64 = 0;
+    for &byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
-    text.parse().ok()
+    if digits.is_empty() { None } else { T::try_from(number).ok() }
 }
 
 /// Percent escapes resolved; a malformed escape stays as it is written.
@@ -239,16 +302,32 @@ pub(crate) fn escape_user(text: &str) -> String {
     escaped
 }
 
-const TOKEN: u8 = 1;
-const PLAIN: u8 = 2;
-const MARK: u8 = 4;
-const URI_MARK: u8 = 8;
-const HOST: u8 = 16;
+/// What may stand in a token (RFC 3261 section 25.1).
+pub(crate) const TOKEN: u16 = 1;
+/// What may stand in a parameter's name or unquoted value: what does not end one.
+pub(crate) const PLAIN: u16 = 2;
+const MARK: u16 = 4;
+/// What may stand in a URI.
+pub(crate) const URI: u16 = 8;
+/// What may stand in a host name; `_` is none of the RFC's, but stands in real names.
+pub(crate) const HOST: u16 = 16;
+/// Decimal digits.
+pub(crate) const DIGIT: u16 = 32;
+/// Neither white space nor a control character.
+pub(crate) const GRAPHIC: u16 = 64;
+/// What may stand in a URI and parts none.
+pub(crate) const WORD: u16 = 128;
+/// What may stand in a parameter of a URI.
+pub(crate) const URI_PARAM: u16 = 256;
+/// Bytes that are looked at together: a register of every machine of today.
+const BLOCK: usize = 16;
+/// The lowest bit of each of eight bytes.
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 
 /// What each byte may be part of: one look instead of a dozen comparisons.
-const CLASSES: [u8; 256] = classes();
+const CLASSES: [u16; 256] = classes();
 
-const fn classes() -> [u8; 256] {
+const fn classes() -> [u16; 256] {
     let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -258,14 +337,18 @@ const fn classes() -> [u8; 256] {
         // Control characters are in no parameter, and what we write has none: it would read otherwise again.
         let plain = b > b' ' && b != 0x7f && !matches!(b, b'"' | b'<' | b'>' | b',' | b';');
         let mark = matches!(b, b'"' | b'<' | b',');
-        let uri_mark =
-            b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"' | b'@' | b':' | b';' | b'?' | b'[' | b']');
+        let graphic = b > b' ' && b != 0x7f;
+        let uri = graphic && !matches!(b, b'<' | b'>' | b'"');
         let host = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
         table[byte] = if token { TOKEN } else { 0 }
             | if plain { PLAIN } else { 0 }
             | if mark { MARK } else { 0 }
-            | if uri_mark { URI_MARK } else { 0 }
-            | if host { HOST } else { 0 };
+            | if uri { URI } else { 0 }
+            | if host { HOST } else { 0 }
+            | if b.is_ascii_digit() { DIGIT } else { 0 }
+            | if graphic { GRAPHIC } else { 0 }
+            | if uri && !matches!(b, b'@' | b':' | b';' | b'?' | b'[' | b']') { WORD } else { 0 }
+            | if uri && plain && !matches!(b, b'@' | b'?') { URI_PARAM } else { 0 };
         byte += 1;
     }
     table
@@ -280,6 +363,51 @@ mod tests {
         let parts: Vec<_> = elements(r#""a, \" b" <sip:x,y@z> , c"#).map(Result::unwrap).collect();
         assert_eq!(parts, [r#""a, \" b" <sip:x,y@z>"#, "c"]);
         assert!(elements(r#"a, "b, c"#).any(|e| e.is_err()));
+    }
+
+    #[test]
+    fn what_is_searched_by_blocks_is_found_as_byte_by_byte() {
+        // The neighbours of what is sought are those that a carry could mistake for it.
+        for filler in [b'a', b'\n' + 1, b'\n' - 1, b'\n' | 0x80] {
+            for length in 0..70 {
+                for first in 0..=length {
+                    let mut text = vec![filler; length];
+                    text.iter_mut().skip(first).step_by(3).for_each(|byte| *byte = b'\n');
+                    let expected = text.iter().position(|&byte| byte == b'\n');
+                    assert_eq!(find(&text, b'\n'), expected, "{text:?}");
+                    assert_eq!(is_folded(&text), expected.is_some(), "{text:?}");
+                    let run = text.iter().skip(1).position(|&byte| byte != b'a');
+                    let run = run.map_or(length.max(1), |at| at + 1);
+                    assert_eq!(end_of_run(&text, 1, TOKEN), run, "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_names_what_stands_alone_between_its_commas() {
+        for list in ["OPTIONS", "INVITE,options", " ACK ,\tOptions\r\n , x", "\"a, b\", <c,d>, options"] {
+            assert!(lists(list.as_bytes(), "OPTIONS"), "{list}");
+        }
+        for list in [
+            "",
+            "OPTION",
+            "XOPTIONS",
+            "OPT IONS",
+            "\"a, OPTIONS, b\"",
+            "<OPTIONS, \"OPTIONS\">",
+            "\", OPTIONS",
+        ] {
+            assert!(!lists(list.as_bytes(), "OPTIONS"), "{list}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_digits_only_and_fits() {
+        assert_eq!(number::<u32>("0000000000000000000000004294967295"), Some(u32::MAX));
+        for bad in ["", "4294967296", "-1", "+1", " 1", "1 ", "99999999999999999999999"] {
+            assert_eq!(number::<u32>(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl<'a> Pieces<'a> {
     /// Cuts `text`; `None` when it is no address.
     pub(crate) fn scan(text: &'a str) -> Option<Self> {
         let text = lex::trim(text);
-        let (display, uri, params) = match lex::find_outside(text, b'<').ok()? {
+        let (display, uri, params) = match lex::find_outside(text.as_bytes(), b'<').ok()? {
             Some(open) => Self::bracketed(text, open)?,
             None => Self::bare(text)?,
         };
@@ -154,7 +154,7 @@ impl<'a> Pieces<'a> {
 
     fn bracketed(text: &'a str, open: usize) -> Option<(&'a str, &'a str, &'a str)> {
         let (display, rest) = text.split_at(open);
-        let close = memchr::memchr(b'>', rest.as_bytes())?;
+        let close = lex::find(rest.as_bytes(), b'>')?;
         let display = lex::trim(display);
         is_display(display).then_some(())?;
         Some((display, rest.get(1..close)?, lex::trim(rest.get(close + 1..)?)))
@@ -163,7 +163,7 @@ impl<'a> Pieces<'a> {
     /// Without brackets the parameters are the header's, and the URI may hold neither `?` nor `,`
     /// (RFC 3261 section 20; RFC 4475 section 3.1.2.13).
     fn bare(text: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
-        let end = memchr::memchr(b';', text.as_bytes()).unwrap_or(text.len());
+        let end = lex::find(text.as_bytes(), b';').unwrap_or(text.len());
         let (uri, params) = text.split_at(end);
         let uri = lex::trim(uri);
         memchr::memchr2(b'?', b',', uri.as_bytes()).is_none().then_some(("", uri, params))

@@ -118,6 +118,23 @@ const fn is_bare(byte: u8) -> bool {
 /// Whether `text` is a well-formed run of parameters. One `;` may trail, as some phones write it; an empty
 /// parameter may not (RFC 4475 section 3.1.2.1).
 pub(crate) fn scan(text: &str) -> bool {
+    is_terse(text.as_bytes(), lex::PLAIN) || is_run(text)
+}
+
+/// Whether it is one without white space and quotes, as nearly everyone writes it, of bytes of this class.
+pub(crate) fn is_terse(bytes: &[u8], class: u16) -> bool {
+    let mut at = 0;
+    while bytes.get(at) == Some(&b';') && bytes.get(at + 1) != Some(&b'=') {
+        let end = lex::end_of_run(bytes, at + 1, class);
+        if end == at + 1 {
+            return false;
+        }
+        at = end;
+    }
+    at == bytes.len()
+}
+
+fn is_run(text: &str) -> bool {
     let mut pairs = pairs(text);
     let all_named = pairs.by_ref().all(|(name, _)| !name.is_empty());
     all_named && lex::trim(pairs.rest).is_empty()

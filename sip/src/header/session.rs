@@ -27,6 +27,10 @@ pub enum Refresher {
 impl SessionExpires {
     /// Reads the header's value.
     pub fn parse(text: &str) -> Result<Self, HeaderFault> {
+        // As most write it in a request.
+        if let Some(seconds) = lex::number(text) {
+            return Ok(Self { seconds, refresher: None });
+        }
         let (seconds, params) = seconds_and_params(text)?;
         let refresher = match params.raw("refresher") {
             None => None,
@@ -59,7 +63,7 @@ pub const LEAST_INTERVAL: u32 = 90;
 
 fn seconds_and_params(text: &str) -> Result<(u32, Params), HeaderFault> {
     let text = lex::trim(text);
-    let (seconds, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+    let (seconds, params) = text.split_at(lex::find(text.as_bytes(), b';').unwrap_or(text.len()));
     let seconds = lex::number(lex::trim(seconds)).ok_or(HeaderFault::Malformed)?;
     Ok((seconds, Params::parse(params).ok_or(HeaderFault::Malformed)?))
 }

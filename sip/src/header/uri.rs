@@ -231,8 +231,7 @@ pub(crate) fn host(text: &str) -> Option<Host<'_>> {
         let v6: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
         return Some(Host::Address(v6.into()));
     }
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
-    {
+    if !is_name(text) {
         return None;
     }
     let v4 = text.ends_with(|c: char| c.is_ascii_digit()).then(|| text.parse::<Ipv4Addr>().ok()).flatten();
@@ -242,6 +241,17 @@ pub(crate) fn host(text: &str) -> Option<Host<'_>> {
 /// Splits `host:port`, IPv6 in brackets; the port must be a number when the colon stands.
 pub(crate) fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
     let bytes = text.as_bytes();
+    // Without white space, as nearly everyone writes it.
+    let end = lex::end_of_run(bytes, 0, lex::HOST);
+    if end > 0 {
+        let (name, port) = text.split_at(end);
+        if port.is_empty() {
+            return Some((name, None));
+        }
+        if let Some(port) = port.strip_prefix(':').and_then(lex::number) {
+            return Some((name, Some(port)));
+        }
+    }
     let from = if bytes.first() == Some(&b'[') { memchr::memchr(b']', bytes)? } else { 0 };
     let (name, port) = match memchr::memchr(b':', bytes.get(from..)?) {
         Some(colon) => {
@@ -259,7 +269,7 @@ fn is_host(text: &str) -> bool {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(lex::is_host_byte)
+    !text.is_empty() && lex::end_of_run(text.as_bytes(), 0, lex::HOST) == text.len()
 }
 
 fn digits(uri: &Uri) -> impl Iterator<Item = u8> {
@@ -330,6 +340,10 @@ impl Parts {
 
     /// The scheme, and where what follows its colon begins.
     fn scheme(bytes: &[u8]) -> Option<(Scheme, usize)> {
+        // As nearly everyone writes it.
+        if bytes.starts_with(b"sip:") {
+            return Some((Scheme::Sip, 4));
+        }
         for (name, scheme) in [("sip:", Scheme::Sip), ("tel:", Scheme::Tel), ("sips:", Scheme::Sips)] {
             if bytes.get(..name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name.as_bytes())) {
                 return Some((scheme, name.len()));
@@ -343,26 +357,54 @@ impl Parts {
     }
 
     fn scan_sip(mut self, text: &str, start: usize) -> Option<Self> {
-        let marks = Marks::of(text.as_bytes(), start)?;
-        if let Some(at) = marks.at {
-            let user_end = marks.user_end.unwrap_or(at);
-            if user_end == start {
-                return None;
+        let bytes = text.as_bytes();
+        let word = lex::end_of_run(bytes, start, lex::WORD);
+        let from = if word > start && bytes.get(word) == Some(&b'@') {
+            self.user = Cut::new(start, word);
+            word + 1
+        } else {
+            // The user part may hold `;`, `?` and `/`: the `@` tells where it ends.
+            match lex::find(bytes.get(word..)?, b'@') {
+                Some(length) => self.scan_user(bytes, start, word + length)?,
+                None => start,
             }
-            self.user = Cut::new(start, user_end);
-            self.password = if user_end < at { Cut::new(user_end + 1, at) } else { None };
-        }
-        let from = marks.at.map_or(start, |at| at + 1);
-        let (host, port) = match marks.port {
-            Some(colon) => (text.get(from..colon)?, Some(lex::number(text.get(colon + 1..marks.host_end)?)?)),
-            None => (text.get(from..marks.host_end)?, None),
         };
-        if !is_host(host) {
+        let end = self.scan_host(text, from)?;
+        if end == text.len() { Some(self) } else { self.scan_trimmings(text, end) }
+    }
+
+    /// The user and the password before the `@`; where the host begins.
+    fn scan_user(&mut self, bytes: &[u8], start: usize, at: usize) -> Option<usize> {
+        let user = bytes.get(start..at)?;
+        let colon = lex::find(user, b':');
+        if user.is_empty() || colon == Some(0) || !is_opaque(user) {
             return None;
         }
-        self.host = Cut::new(from, from + host.len());
-        self.port = port;
-        if marks.host_end == text.len() { Some(self) } else { self.scan_trimmings(text, marks.host_end) }
+        self.user = Cut::new(start, colon.map_or(at, |colon| start + colon));
+        self.password = colon.and_then(|colon| Cut::new(start + colon + 1, at));
+        Some(at + 1)
+    }
+
+    /// The host and the port; where they end.
+    fn scan_host(&mut self, text: &str, from: usize) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let (end, is_host) = if bytes.get(from)? == &b'[' {
+            let end = from + lex::find(bytes.get(from..)?, b']')? + 1;
+            (end, host(text.get(from..end)?).is_some())
+        } else {
+            let end = lex::end_of_run(bytes, from, lex::HOST);
+            (end, end > from)
+        };
+        if !is_host {
+            return None;
+        }
+        self.host = Cut::new(from, end);
+        if bytes.get(end) != Some(&b':') {
+            return Some(end);
+        }
+        let port_end = lex::end_of_run(bytes, end + 1, lex::DIGIT);
+        self.port = Some(lex::number(text.get(end + 1..port_end)?)?);
+        Some(port_end)
     }
 
     fn scan_tel(mut self, text: &str, start: usize) -> Option<Self> {
@@ -376,10 +418,18 @@ impl Parts {
         params::scan(text.get(end..)?).then_some(self)
     }
 
-    /// The parameters and the headers, from `at` on.
+    /// The parameters and the headers, from `at` on: nothing else may follow a host, and no second `@`.
     fn scan_trimmings(mut self, text: &str, at: usize) -> Option<Self> {
         let tail = text.get(at..)?;
-        let question = memchr::memchr(b'?', tail.as_bytes());
+        let bytes = tail.as_bytes();
+        if params::is_terse(bytes, lex::URI_PARAM) {
+            self.params = Cut::new(at, text.len());
+            return Some(self);
+        }
+        if !is_opaque(bytes) || lex::find(bytes, b'@').is_some() {
+            return None;
+        }
+        let question = lex::find(bytes, b'?');
         let params_end = question.map_or(text.len(), |offset| at + offset);
         if params_end > at {
             self.params = Cut::new(at, params_end);
@@ -394,52 +444,9 @@ impl Parts {
     }
 }
 
-/// What parts a sip URI, found in one walk. The user part may hold `;`, `?` and `/`, so everything is
-/// forgotten at the `@`.
-struct Marks {
-    at: Option<usize>,
-    user_end: Option<usize>,
-    port: Option<usize>,
-    host_end: usize,
-}
-
-impl Marks {
-    fn of(bytes: &[u8], start: usize) -> Option<Self> {
-        let (mut at, mut user_end, mut port, mut end) = (None, None, None, None);
-        let mut first_colon = None;
-        let mut bracket = false;
-        for (number, &byte) in bytes.get(start..)?.iter().enumerate() {
-            if !lex::is_uri_mark(byte) {
-                continue;
-            }
-            let offset = start + number;
-            match byte {
-                b'@' if at.is_some() => return None,
-                b'@' => {
-                    at = Some(offset);
-                    user_end = first_colon;
-                    (port, end, bracket) = (None, None, false);
-                }
-                b'[' => bracket = true,
-                b']' => bracket = false,
-                b':' => {
-                    first_colon = first_colon.or(Some(offset));
-                    if end.is_none() && !bracket {
-                        port = port.or(Some(offset));
-                    }
-                }
-                b';' | b'?' => end = end.or(Some(offset)),
-                _ => return None,
-            }
-        }
-        let host_end = end.unwrap_or(bytes.len());
-        Some(Self { at, user_end, port, host_end })
-    }
-}
-
 /// Whether nothing stands in `bytes` that no URI may hold.
 fn is_opaque(bytes: &[u8]) -> bool {
-    !bytes.iter().any(|&b| b <= b' ' || matches!(b, 0x7f | b'<' | b'>' | b'"'))
+    lex::end_of_run(bytes, 0, lex::URI) == bytes.len()
 }
 
 /// No registered scheme comes near; bounds the search for the colon.

@@ -38,6 +38,9 @@ pub enum ViaTransport {
 impl ViaTransport {
     /// The transport of this name, in any case.
     pub fn from_name(name: &str) -> Self {
+        if name == "UDP" {
+            return Self::Udp;
+        }
         let known = [Self::Udp, Self::Tcp, Self::Tls, Self::Sctp, Self::Ws, Self::Wss];
         let found = known.into_iter().find(|transport| transport.as_str().eq_ignore_ascii_case(name));
         found.unwrap_or_else(|| Self::Other(name.into()))
@@ -191,7 +194,7 @@ impl<'a> Pieces<'a> {
         let rest = text.strip_prefix("SIP/2.0/").or_else(|| after_version(text))?;
         let rest = lex::trim(rest);
         let (transport, rest) = rest.split_at(lex::find_lws(rest)?);
-        let end = memchr::memchr(b';', rest.as_bytes()).unwrap_or(rest.len());
+        let end = lex::find(rest.as_bytes(), b';').unwrap_or(rest.len());
         let (sent_by, params) = rest.split_at(end);
         let (host, port) = uri::host_and_port(lex::trim(sent_by))?;
         let sound = lex::is_token(transport.as_bytes()) && params::scan(params);
@@ -249,7 +252,7 @@ fn after_version(text: &str) -> Option<&str> {
 
 /// Round the first `/`.
 fn cut(text: &str) -> Option<(&str, &str)> {
-    let at = memchr::memchr(b'/', text.as_bytes())?;
+    let at = lex::find(text.as_bytes(), b'/')?;
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 

@@ -166,7 +166,8 @@ impl Draft {
         out.extend_from_slice(&content);
         // What is sent may be kept for 32 s: without room to grow.
         let bytes = out.into_boxed_slice().into();
-        Message { bytes, reading: Reading { start, lines, body, cseq, found: Found::default() }.into() }
+        let reading = Reading { text: None, start, lines, body, cseq, found: Found::default() };
+        Message { bytes, reading: reading.into() }
     }
 
     fn new_request(method: Method, uri: &str) -> Self {

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use crate::header::HeaderFault;
 use crate::header::address::{self, Address, Contacts};
@@ -40,6 +41,8 @@ pub struct Message {
 /// Where everything lies in a message.
 #[derive(Debug)]
 struct Reading {
+    /// What stands before the body, where the parser found that to be UTF-8; it shares the message's bytes.
+    text: Option<ByteString>,
     start: Start,
     lines: Vec<Line>,
     body: Span,
@@ -227,7 +230,17 @@ impl Message {
     /// Every address of a list header, in order: Contact, Route, Record-Route, Path, P-Asserted-Identity,
     /// Diversion, History-Info …
     pub fn addresses(&self, header: Header) -> Result<Vec<Address>, HeaderFault> {
-        self.typed_list(header, Address::parse)
+        let mut list = Vec::new();
+        for line in self.reading.lines.iter().filter(|line| line.header == header) {
+            match self.reading.found.route {
+                Some((span, cuts)) if span == line.value => {
+                    list.reserve_exact(1);
+                    list.push(Address::of(&cuts.pieces(self.text(span))));
+                }
+                _ => read_elements(self.value(line), &mut list, Address::parse)?,
+            }
+        }
+        Ok(list)
     }
 
     /// Every token of a list header, in order: Allow, Supported, Require, Unsupported …
@@ -237,20 +250,17 @@ impl Message {
 
     /// Whether a list header names this token, in any case.
     pub fn lists_token(&self, header: Header, token: &str) -> bool {
-        let listed = |value: Value<'_>| {
-            lex::elements(&value.text())
-                .any(|listed| listed.is_ok_and(|text| text.eq_ignore_ascii_case(token)))
-        };
-        self.headers(header).any(listed)
+        self.headers(header).any(|value| lex::lists(value.raw, token))
     }
 
     /// A header that is one number: Max-Forwards, Expires, Min-Expires, Min-SE, RSeq …
     pub fn number(&self, header: Header) -> Result<u32, HeaderFault> {
-        let value = self.header(header).ok_or(HeaderFault::Missing)?.text();
+        let raw = self.header(header).ok_or(HeaderFault::Missing)?.raw;
         // Min-SE and Retry-After may carry parameters, and Retry-After a comment.
-        let end = memchr::memchr2(b';', b'(', value.as_bytes()).unwrap_or(value.len());
-        let digits = lex::trim(value.get(..end).unwrap_or(""));
-        lex::number(digits).ok_or(HeaderFault::Malformed)
+        let (digits, rest) = raw.split_at(lex::end_of_run(raw, 0, lex::DIGIT));
+        let (gap, _) = lex::trimmed(rest);
+        let ends = matches!(rest.get(gap), None | Some(b';' | b'('));
+        lex::number(digits).filter(|_| ends).ok_or(HeaderFault::Malformed)
     }
 
     /// Every Reason (RFC 3326), in order.
@@ -329,17 +339,13 @@ impl Message {
     ) -> Result<Vec<T>, HeaderFault> {
         let mut list = Vec::new();
         for value in self.headers(header) {
-            for element in lex::elements(&value.text()) {
-                // Most lists have one element.
-                list.reserve_exact(1);
-                list.push(read(element.map_err(|_| HeaderFault::Malformed)?)?);
-            }
+            read_elements(value, &mut list, &read)?;
         }
         Ok(list)
     }
 
     fn value(&self, line: &Line) -> Value<'_> {
-        Value { raw: self.slice(line.value) }
+        Value { raw: self.slice(line.value), plain: self.plain(line.value) }
     }
 
     fn slice(&self, span: Span) -> &[u8] {
@@ -348,7 +354,12 @@ impl Message {
 
     /// A span that the parser found to be ASCII or UTF-8.
     fn text(&self, span: Span) -> &str {
-        std::str::from_utf8(self.slice(span)).unwrap_or_default()
+        self.plain(span).unwrap_or_else(|| std::str::from_utf8(self.slice(span)).unwrap_or_default())
+    }
+
+    /// The text of a span of a message that was read and is UTF-8.
+    fn plain(&self, span: Span) -> Option<&str> {
+        self.reading.text.as_ref()?.get(span.start as usize..span.end as usize)
     }
 }
 
@@ -377,10 +388,26 @@ impl fmt::Debug for Message {
     }
 }
 
+/// Reads each element of a list into `list`.
+fn read_elements<T>(
+    value: Value,
+    list: &mut Vec<T>,
+    read: impl Fn(&str) -> Result<T, HeaderFault>,
+) -> Result<(), HeaderFault> {
+    for element in lex::elements(&value.text()) {
+        // Most lists have one element.
+        list.reserve_exact(1);
+        list.push(read(element.map_err(|_| HeaderFault::Malformed)?)?);
+    }
+    Ok(())
+}
+
 /// The value of one header line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Value<'a> {
     raw: &'a [u8],
+    /// The same when it is known to be UTF-8.
+    plain: Option<&'a str>,
 }
 
 impl<'a> Value<'a> {
@@ -392,13 +419,22 @@ impl<'a> Value<'a> {
     /// As text: folds become spaces (RFC 3261 section 7.3.1), bytes that are not UTF-8 the replacement
     /// character.
     pub fn text(self) -> Cow<'a, str> {
-        let text = lex::lossy(self.raw);
-        if memchr::memchr2(b'\r', b'\n', self.raw).is_none() {
+        let text = self.plain.map_or_else(|| lex::lossy(self.raw), Cow::Borrowed);
+        if !lex::is_folded(self.raw) {
             return text;
         }
         Cow::Owned(text.replace(['\r', '\n'], " "))
     }
 }
+
+/// Whether the same bytes stand there.
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl Eq for Value<'_> {}
 
 impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -441,6 +477,8 @@ struct Found {
     to: Option<(Span, address::Cuts)>,
     /// The first, unless it is `*`.
     contact: Option<(Span, address::Cuts)>,
+    /// The first that stands alone in its line.
+    route: Option<(Span, address::Cuts)>,
 }
 
 /// A range of the buffer; 32 bits reach beyond the largest message.
