@@ -277,6 +277,11 @@ impl Hunt {
         }
     }
 
+    /// The seat that this leg rings.
+    pub(crate) fn rung_on(&self, leg: LegId) -> Option<&SeatKey> {
+        self.attempts.iter().find(|attempt| attempt.legs.contains(&leg)).map(|attempt| attempt.lease.key())
+    }
+
     /// Lets every seat go: somebody won, or the caller is gone.
     pub(crate) fn call_off(&mut self, cause: Cause, scene: &mut Scene<'_>) {
         for attempt in std::mem::take(&mut self.attempts) {

@@ -149,6 +149,14 @@ impl Permit {
     }
 }
 
+/// The extension of a seat, if it has one.
+pub(crate) fn extension(plan: &Plan, key: &SeatKey) -> Option<Name> {
+    match &plan.lines.get(&key.line)?.seats.get(&key.seat)?.reach {
+        Reach::Ext(ext) => Some(ext.clone()),
+        Reach::Phone { .. } => None,
+    }
+}
+
 /// What a placed leg may show of its call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Shown {
@@ -158,6 +166,8 @@ pub(crate) struct Shown {
     pub(crate) ext: Option<Name>,
     pub(crate) display: Option<String>,
     pub(crate) called: PhoneNumber,
+    /// The extension that has the caller put through.
+    pub(crate) referrer: Option<Name>,
 }
 
 /// The one choke point of every leg we place (reliability.md section 5, row 23): a call of line `line`
@@ -282,7 +292,7 @@ pub(crate) fn seat_shown(floor: &Floor, line: &Name, seat: &Name, called: PhoneN
     let seat = floor.plan.lines.get(line)?.seats.get(seat)?;
     let Reach::Ext(ext) = &seat.reach else { return None };
     let (caller, display) = (PhoneNumber::normalise(ext), Some(seat.title.clone()));
-    Some(Shown { caller, ext: Some(ext.clone()), display, called })
+    Some(Shown { caller, ext: Some(ext.clone()), display, called, referrer: None })
 }
 
 pub(crate) fn toward_seat(shown: &Shown) -> Presentation {
@@ -296,6 +306,7 @@ pub(crate) fn toward_seat(shown: &Shown) -> Presentation {
         display: shown.display.clone(),
         asserted: shown.caller.clone(),
         called: shown.called.clone(),
+        referred_by: shown.referrer.clone(),
         diverting: None,
     }
 }
@@ -316,6 +327,8 @@ fn toward_trunk(shown: &Shown, trunk: &TrunkPlan, caller_id: &PhoneNumber) -> Pr
         display: None,
         asserted: asserted.cloned(),
         called: shown.called.clone(),
+        // Who of us sends a caller on is nobody's affair outside.
+        referred_by: None,
         diverting,
     }
 }

@@ -114,7 +114,7 @@ pub struct Arrival {
     pub diverted: Vec<String>,
     /// True when the caller withheld the number (Privacy: id, anonymous).
     pub withheld: bool,
-    /// It is to take the place of this answered leg (RFC 3891).
+    /// It is to take the place of this leg, which talks or rings (RFC 3891).
     pub replaces: Option<LegId>,
     /// Call-ID of the INVITE, for the CDR.
     pub call_id: String,
@@ -172,6 +172,8 @@ pub struct Presentation {
     pub asserted: Option<PhoneNumber>,
     /// The 400 number that was called: toward seats, as `P-Called-Party-ID`-like information in `To`'s place.
     pub called: PhoneNumber,
+    /// Toward a seat: the extension that has the caller put through to it (RFC 3892).
+    pub referred_by: Option<Name>,
     /// Toward a trunk that wants it: the number that was called, as the party that sends the call on.
     pub diverting: Option<Diverting>,
 }

@@ -417,12 +417,14 @@ fn shown(arrival: &Arrival, called: PhoneNumber) -> Shown {
             ext: Some(ext.clone()),
             display: arrival.display.clone(),
             called,
+            referrer: None,
         },
         Origin::Trunk(_) => Shown {
             caller: caller_number(arrival),
             ext: None,
             display: arrival.display.clone().filter(|_| !arrival.withheld),
             called,
+            referrer: None,
         },
     }
 }

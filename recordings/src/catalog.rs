@@ -171,7 +171,7 @@ pub async fn saved(
 pub async fn settle(conn: &mut AnyConnection, sealed: &Sealed, policy: &Policy) -> Result<Row, StoreError> {
     let id = sealed.recording;
     let row = find(conn, id).await?.ok_or(StoreError::NoSuch(id))?;
-    let verdict = policy.verdict(&row.subject(sealed.ended));
+    let verdict = policy.verdict(&row.subject(sealed.ended).with_segments(&sealed.segments));
     saved(conn, id, sealed, &verdict).await?;
     find(conn, id).await?.ok_or(StoreError::NoSuch(id))
 }

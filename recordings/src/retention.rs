@@ -4,6 +4,7 @@ use base::{Name, Period, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Consent, Facts, Kind};
+use crate::segment::Segment;
 
 #[cfg(test)]
 mod tests;
@@ -54,8 +55,8 @@ pub struct Subject {
     pub number: base::PhoneNumber,
     /// The queue, if any.
     pub queue: Option<Name>,
-    /// The seat, if any.
-    pub seat: Option<Name>,
+    /// The seats that talked, in any order: a transfer makes several.
+    pub seats: Vec<Name>,
     /// What was recorded.
     pub kind: Kind,
     /// The strongest answer of the caller.
@@ -70,11 +71,22 @@ impl Subject {
         Self {
             number: facts.number.clone(),
             queue: facts.queue.clone(),
-            seat: facts.seat.clone(),
+            seats: facts.seat.iter().cloned().collect(),
             kind: facts.kind,
             consent: facts.consent.stronger(consent),
             ended,
         }
+    }
+
+    /// The same with everybody who is heard in it.
+    #[must_use]
+    pub fn with_segments(mut self, segments: &[Segment]) -> Self {
+        for segment in segments {
+            if !self.seats.contains(&segment.seat) {
+                self.seats.push(segment.seat.clone());
+            }
+        }
+        self
     }
 }
 
@@ -90,12 +102,13 @@ pub struct Verdict {
 }
 
 impl Policy {
-    /// The verdict on one recording. The first matching rule wins; nothing keeps what the caller took back
-    /// or refused; without explicit consent nothing is kept for longer than the policy's limit.
+    /// The verdict on one recording. The first matching rule wins; of several seats that talked each is asked
+    /// for, and the longest answer counts, because half a conversation proves nothing; nothing keeps what the
+    /// caller took back or refused; without explicit consent nothing is kept for longer than the policy's limit.
     pub fn verdict(&self, subject: &Subject) -> Verdict {
         let (rule, keep) = match built_in(subject.consent) {
             Some(rule) => (rule.into(), Period::Days(0)),
-            None => self.first_match(subject),
+            None => self.longest_match(subject),
         };
         let wanted = keep.after(subject.ended, &self.zone);
         let limit = self.longest_without_consent.after(subject.ended, &self.zone);
@@ -105,23 +118,34 @@ impl Policy {
         Verdict { rule, keep, delete_after: wanted }
     }
 
-    fn first_match(&self, subject: &Subject) -> (Name, Period) {
+    fn longest_match(&self, subject: &Subject) -> (Name, Period) {
+        let mut longest = self.first_match(subject, subject.seats.first());
+        for seat in subject.seats.iter().skip(1) {
+            let other = self.first_match(subject, Some(seat));
+            if other.1.after(subject.ended, &self.zone) > longest.1.after(subject.ended, &self.zone) {
+                longest = other;
+            }
+        }
+        longest
+    }
+
+    fn first_match(&self, subject: &Subject, seat: Option<&Name>) -> (Name, Period) {
         self.rules
             .iter()
-            .find(|rule| rule.when.holds(subject))
+            .find(|rule| rule.when.holds(subject, seat))
             .map_or_else(|| (DEFAULT_RULE.into(), self.keep), |rule| (rule.name.clone(), rule.keep))
     }
 }
 
 impl When {
-    /// Whether every condition that is given holds.
-    pub fn holds(&self, subject: &Subject) -> bool {
+    /// Whether every condition that is given holds; of the seats that talked this one is asked about.
+    pub fn holds(&self, subject: &Subject, talked: Option<&Name>) -> bool {
         let Self { queue, consent, kind, number, seat } = self;
         queue.as_ref().is_none_or(|queue| subject.queue.as_ref() == Some(queue))
             && consent.is_none_or(|consent| subject.consent == consent)
             && kind.is_none_or(|kind| subject.kind == kind)
             && number.as_ref().is_none_or(|number| subject.number == *number)
-            && seat.as_ref().is_none_or(|seat| subject.seat.as_ref() == Some(seat))
+            && seat.as_ref().is_none_or(|seat| talked == Some(seat))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use media::Side;
 use pbx::Consent;
+use pbx::cdr::TransferKind;
 use pbx::seam::Told;
 use phones::Event;
 
@@ -70,6 +71,15 @@ coverage! {
     busy,
     digits,
     info_digits,
+    /// REFERs that were taken up.
+    referred,
+    refers_refused,
+    blind,
+    attended,
+    /// Recordings that went on with another seat.
+    retapped,
+    /// Blind transfers that came to nothing.
+    not_transferred,
 }
 
 impl Coverage {
@@ -110,6 +120,15 @@ impl Coverage {
             self.gave_up += u64::from(record.cause == base::Cause::CallerGaveUp);
             self.seat_hung_up += u64::from(record.cause == base::Cause::SeatHungUp);
             self.digits += record.keys.len() as u64;
+            for transfer in &record.transfers {
+                let done = transfer.outcome == Some(base::Cause::Transferred);
+                match transfer.kind {
+                    TransferKind::Blind if done => self.blind += 1,
+                    TransferKind::Attended if done => self.attended += 1,
+                    TransferKind::Blind => self.not_transferred += 1,
+                    TransferKind::Attended => {}
+                }
+            }
             self.busy += record.legs.iter().filter(|leg| leg.cause == base::Cause::Busy).count() as u64;
         }
         for (_, _, what) in pbx.told() {
@@ -122,6 +141,7 @@ impl Coverage {
         self.recordings += pbx.takes().len() as u64;
         for take in pbx.takes().values() {
             let has = |side| take.packets.iter().any(|packet| packet.side == side);
+            self.retapped += u64::from(take.seats.iter().any(|(_, seat)| seat.is_some()));
             self.full_takes += u64::from(has(Side::Caller) && has(Side::Seat));
         }
     }
@@ -136,6 +156,8 @@ impl Coverage {
                 Event::CrossedCancel => self.caller_crossings += 1,
                 Event::Reagreed => self.held += 1,
                 Event::InfoAccepted => self.info_digits += 1,
+                Event::ReferAccepted => self.referred += 1,
+                Event::RequestRefused(403 | 480 | 481 | 482 | 486 | 603) => self.refers_refused += 1,
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use base::{Cause, Entropy, Mono};
 use integration_tests::world::example::{EXTENSIONS, NUMBER, carried, shipped};
 use integration_tests::world::{Example, Link, Setting};
 use pbx::Plan;
-use phones::{Action, Audio, Behaviour, Cue, Dial, Hold, Input, Reply, Script};
+use phones::{Action, Audio, Behaviour, CallNo, Cue, Dial, Hold, Input, Phone, Reply, Script, Stage};
 use sibai::node;
 
 /// A world with everything that will happen in it.
@@ -64,17 +64,24 @@ impl Life {
         let begins = start + 3 * SECOND;
         // At times nobody is there but the duty mobile.
         let absent = if chance.one_in(5) { 1 } else { 5 };
-        for (seat, _) in EXTENSIONS {
+        for (n, (seat, _)) in EXTENSIONS.into_iter().enumerate() {
+            // Whom it asks comes after it in the list: two who asked each other at each call would never end.
+            let colleagues = &EXTENSIONS[n + 1..];
             if chance.one_in(absent) {
                 continue;
             }
             for _ in 0..=u64::from(chance.one_in(6)) {
-                let behaviour = chance.behaviour();
+                let (behaviour, consults) = chance.seat(colleagues);
+                let lines = 1 + usize::from(chance.one_in(2));
                 let phone = self.example.phone(seat, |setup| {
                     setup.behaviour = behaviour;
                     (setup.fills_silence, setup.keeps) = (false, Duration::ZERO);
+                    setup.calls_at_once = lines;
                 });
                 self.deeds.push((start, Deed::Phone(phone, Input::Do(Action::Register))));
+                if consults {
+                    self.callers.push(phone);
+                }
                 if chance.one_in(10) {
                     let at = begins + chance.span(0, 20_000);
                     self.deeds.push((at, Deed::Phone(phone, Input::Do(Action::Unregister))));
@@ -132,10 +139,29 @@ impl Life {
         }
         self.example.run(LONGEST_LIFE);
         self.example.run(QUIET);
+        self.part();
         self.example.world.run_until(QUIET, |world| {
             let node = world.pbx().node();
             node.sip().transactions() == 0 && node.sip().legs() == 0
         });
+    }
+
+    /// Two whom somebody put through to each other and left talk on: both were called, and who is called need not
+    /// hang up. Where the brain knows of no call nobody is helped: what a phone still has then is a fault.
+    fn part(&mut self) {
+        if self.example.world.pbx().node().brain().live_calls() == 0 {
+            return;
+        }
+        let talks = |phone: &Phone| {
+            phone.calls().filter(|(_, call)| call.stage() == Stage::Up).map(|(no, _)| no).collect()
+        };
+        let talking: Vec<Vec<CallNo>> = self.example.world.phones().iter().map(talks).collect();
+        for (phone, calls) in talking.into_iter().enumerate() {
+            for no in calls {
+                self.example.world.tell(phone, Input::DoOn(no, Action::HangUp));
+            }
+        }
+        self.example.run(QUIET);
     }
 }
 
@@ -200,16 +226,50 @@ impl Chance {
 
     /// Something that a party of a call does in the midst of it.
     fn deed(&mut self) -> Action {
-        match self.below(8) {
+        match self.below(9) {
             0 | 1 => Action::Press(self.of(&['1', '2', '3', '0', '#', '*', '7'])),
             2 => Action::PressInfo(self.of(&['1', '2', '#'])),
             3 | 4 => Action::Say(Audio::tone(600.0, Duration::from_millis(300))),
+            8 => self.transfer(),
             5 => Action::Hold(self.of(&[Hold::SendOnly, Hold::Inactive, Hold::Zero, Hold::Update])),
             _ => Action::Resume,
         }
     }
 
-    /// What a seat does with a call.
+    /// Puts the peer through to a colleague, to oneself, or to whom nobody may be put through.
+    fn transfer(&mut self) -> Action {
+        if self.one_in(3) {
+            return Action::Join;
+        }
+        Action::Transfer(
+            self.of(&["8001", "8002", "8003", "8004", "8003", "8004", "0016001234567"]).to_owned(),
+        )
+    }
+
+    /// A seat that asks a colleague in the midst of a call, and joins or does not.
+    fn consultation(&mut self, to: &str) -> Dial {
+        let script = self.caller();
+        let joins = Script::new().on_after(Cue::Answered, self.span(0, 2_000), Action::Join);
+        Dial {
+            script: if self.one_in(3) { script } else { joins.then(self.span(0, 9_000), Action::HangUp) },
+            ..Dial::to(to)
+        }
+    }
+
+    /// What a seat does with a call, and whether it calls others itself.
+    fn seat(&mut self, colleagues: &[(&str, &str)]) -> (Behaviour, bool) {
+        let mut behaviour = self.behaviour();
+        let consults = !colleagues.is_empty() && self.one_in(2);
+        if consults {
+            let (_, to) = self.of(colleagues);
+            let script = std::mem::take(&mut behaviour.script);
+            let script = script.then(self.span(0, 2_000), Action::Hold(Hold::SendOnly));
+            behaviour.script = script.then(self.span(0, 2_000), Action::Call(self.consultation(to)));
+        }
+        (behaviour, consults)
+    }
+
+    /// What a party does with a call.
     fn behaviour(&mut self) -> Behaviour {
         let ring_after = (!self.one_in(6)).then(|| self.span(0, 200));
         let reply = match self.below(8) {
@@ -225,8 +285,15 @@ impl Chance {
             let wait = self.span(100, 4_000);
             script = script.then(wait, self.deed());
         }
-        if self.one_in(3) {
-            script = script.then(self.span(0, 8_000), Action::HangUp);
+        match self.below(9) {
+            0..3 => script = script.then(self.span(0, 8_000), Action::HangUp),
+            // Many phones hang up as soon as they have asked.
+            3 => {
+                script = script.then(self.span(0, 3_000), self.transfer());
+                script = script.then(self.span(0, 500), Action::HangUp);
+            }
+            4 => script = script.then(self.span(0, 3_000), self.transfer()),
+            _ => {}
         }
         Behaviour { ring_after, early_media: self.one_in(6), reply, script }
     }

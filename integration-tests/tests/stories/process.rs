@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base::{Cause, Digit};
-use integration_tests::world::Example;
+use integration_tests::world::{Example, Link, World};
 use phones::{Action, Cue, Event, Script};
 use sibai::node::Input;
 
@@ -54,6 +54,23 @@ fn a_stop_lets_calls_go_on_refuses_new_ones_and_then_ends_what_is_left() {
     assert!(example.seat_saw("li_na").any(|(_, event)| hung_up(event)));
     assert_eq!(example.record(call).cause, Cause::EngineStopped);
     assert!(only_take(&example).ended.is_some());
+}
+
+#[test]
+fn a_phone_that_answers_the_moment_its_worker_is_lost_is_hung_up_on() {
+    let mut example = Example::at(OPEN);
+    example.seat("li_na", answers(SECOND, 700.0));
+    let call = example.call(CALLER, presses("1"));
+    let phone = example.seat_phone("li_na");
+    example.world.set_link(Link { delay: millis(50), ..Link::CLEAN });
+    let answered = |world: &World| world.when(phone, |event| *event == Event::Answered).is_some();
+    assert!(example.world.run_until(10 * SECOND, answered));
+    // Its 200 crosses our CANCEL.
+    example.world.lose_worker(0);
+    example.run(SECOND);
+    assert!(example.seat_saw("li_na").any(|(_, event)| matches!(event, Event::HungUpByPeer { .. })));
+    example.rest();
+    assert_eq!(example.record(call).cause, Cause::Internal);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 use std::net::SocketAddr;
 
+use base::Cause;
 use integration_tests::world::Example;
 use integration_tests::world::example::NUMBER;
-use phones::Behaviour;
+use phones::{Action, Behaviour, Event};
 use sip::digest::{self, Login};
 use sip::{Carriage, Challenge, Header, Message};
 
@@ -175,11 +176,41 @@ fn five_hundred_dial_strings_over_the_trunk_ring_nobody_outside() {
     for dialled in dialled() {
         let call = example.dial(phones::Dial::to(&dialled));
         example.run(millis(200));
-        let refused = example.saw(call).any(|(_, event)| matches!(event, phones::Event::Refused { .. }));
+        let refused = example.saw(call).any(|(_, event)| matches!(event, Event::Refused { .. }));
         assert!(refused, "{dialled} over the trunk was taken");
     }
     assert_eq!(left(&example), 0);
     // What the carrier's own parser thinks of the strings in our refusals is not the question here.
     example.run(40 * SECOND);
     assert_eq!((example.world.pbx().node().sip().legs(), example.world.pbx().open_legs()), (0, 0));
+}
+
+#[test]
+fn five_hundred_dial_strings_as_the_goal_of_a_transfer_ring_nobody() {
+    let mut example = Example::at(OPEN);
+    example.seat("zhao_min", answers(SECOND, 700.0));
+    let call = talking(&mut example, "21");
+    let refused = |example: &Example| {
+        let code = |event: &Event| match event {
+            Event::RequestRefused(code) => Some(*code),
+            _ => None,
+        };
+        example.seat_saw("zhao_min").filter_map(|(_, event)| code(event)).collect::<Vec<u16>>()
+    };
+    let mut placed = 0;
+    for (number, dialled) in dialled().iter().enumerate() {
+        let uri = uris(dialled, number);
+        example.act("zhao_min", Action::Transfer(uri.clone()));
+        example.run(millis(20));
+        let codes = refused(&example);
+        assert_eq!(codes.len(), number + 1, "{uri} was not refused");
+        assert!(matches!(codes[number], 400 | 403 | 416 | 484), "{uri}: {}", codes[number]);
+        placed = example.world.pbx().open_legs();
+    }
+    assert_eq!((left(&example), placed), (0, 2), "the two talk on, and nobody else was rung");
+    example.caller(call, Action::HangUp);
+    example.rest();
+    let record = example.record(call);
+    assert_eq!(record.legs.len(), 2);
+    assert!(record.transfers.iter().all(|transfer| transfer.outcome != Some(Cause::Transferred)));
 }

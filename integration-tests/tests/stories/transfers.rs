@@ -258,6 +258,30 @@ fn another_phone_of_the_seat_takes_the_call_over_and_no_other() {
 }
 
 #[test]
+fn a_colleague_picks_up_what_rings_elsewhere() {
+    let mut example = Example::at(OPEN);
+    example.seat("zhao_min", Behaviour::waits());
+    let call = talking(&mut example, "21");
+    // Of another queue: nobody rings it.
+    example.seat("li_na", Behaviour::waits());
+    example.run(SECOND);
+    let replaces = example.seat_leg("zhao_min").replaces();
+    let headers = vec![("Replaces".to_owned(), replaces), ("Require".to_owned(), "replaces".to_owned())];
+    let script = Script::new().on(Cue::Answered, says(950.0, SECOND));
+    example.act("li_na", Action::Call(Dial { headers, script, ..Dial::to("8003") }));
+    example.run(3 * SECOND);
+    assert!(example.seat_saw("zhao_min").any(|(_, event)| is_cancelled(event)));
+    assert!(heard(example.leg(call)).ends_with(&[950]));
+    example.caller(call, says(500.0, SECOND));
+    example.run(2 * SECOND);
+    assert!(heard(example.seat_leg("li_na")).contains(&500));
+    example.caller(call, Action::HangUp);
+    example.rest();
+    assert_eq!(example.record(call).seat.as_deref(), Some("li_na"));
+    assert_eq!(taped(only_take(&example), Side::Seat), [950]);
+}
+
+#[test]
 fn a_transfer_survives_a_bad_wire() {
     for seed in 0..12 {
         let (mut example, call) = with_zhao_min(answers(2 * SECOND, 900.0));
@@ -271,7 +295,7 @@ fn a_transfer_survives_a_bad_wire() {
         example.run(30 * SECOND);
         example.world.set_link(integration_tests::world::Link::CLEAN);
         example.run(35 * SECOND);
-        // Our BYE may overtake the last NOTIFY; either tells it that its part is done.
+        // Our BYE waits for the answer to the last NOTIFY, but not for ever.
         assert!(example.seat_saw("zhao_min").any(|(_, event)| hung_up(event)), "seed {seed}");
         example.caller(call, Action::HangUp);
         example.rest();

@@ -6,7 +6,7 @@ use crate::call::Event;
 use crate::call::ringing::{Ringing, Taken};
 use crate::call::visit::Scene;
 use crate::seam::Output;
-use crate::seats::SeatKey;
+use crate::seats::{Lease, SeatKey};
 
 /// The other seat rings.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub(crate) enum Next {
 
 impl Direct {
     pub(crate) fn begin(to: &SeatKey, scene: &mut Scene<'_>) -> Next {
-        match Ringing::begin(to, scene) {
+        match Ringing::begin(to, None, scene) {
             Ok(ringing) => Next::Stays(Self { ringing, since: scene.now.mono }),
             Err(cause) => Next::Failed(None, cause),
         }
@@ -65,6 +65,19 @@ impl Direct {
         scene.visit.waited += scene.now.mono.since(self.since);
         scene.answer();
         Next::Answered(self.ringing.answered(leg, scene))
+    }
+
+    /// The seat that this leg rings.
+    pub(crate) fn rung_on(&self, leg: LegId) -> Option<&SeatKey> {
+        self.ringing.rung_on(leg)
+    }
+
+    /// A colleague takes it.
+    pub(crate) fn pick_up(self, leg: LegId, lease: Lease, scene: &mut Scene<'_>) -> Next {
+        scene.visit.waited += scene.now.mono.since(self.since);
+        scene.answer();
+        self.ringing.abandon(Cause::AnsweredElsewhere, scene);
+        Next::Answered(scene.picked_up(leg, lease))
     }
 
     /// The call ends while it rings.

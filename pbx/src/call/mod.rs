@@ -5,6 +5,7 @@ pub(crate) mod visit;
 pub(crate) mod attended;
 mod direct;
 mod greeting;
+mod pickup;
 mod ringing;
 mod talking;
 pub(crate) mod taping;

@@ -6,6 +6,7 @@ use base::{Cause, LegId, Mono, Name};
 
 use crate::call::visit::Scene;
 use crate::hunt::{another_trunk, more_telling, permits};
+use crate::routing::{self, Shown};
 use crate::seam::{Output, Told};
 use crate::seats::{Lease, SeatKey};
 
@@ -32,9 +33,11 @@ pub(crate) struct Taken {
 }
 
 impl Ringing {
-    /// Rings them; `Err` when there is nobody to ring.
-    pub(crate) fn begin(to: &SeatKey, scene: &mut Scene<'_>) -> Result<Self, Cause> {
-        let permits = permits(to, scene.floor, &scene.visit.shown, scene.now.mono);
+    /// Rings them, on behalf of `by` if it has the caller put through; `Err` when there is nobody to ring.
+    pub(crate) fn begin(to: &SeatKey, by: Option<&SeatKey>, scene: &mut Scene<'_>) -> Result<Self, Cause> {
+        let referrer = by.and_then(|by| routing::extension(&scene.floor.plan, by));
+        let shown = Shown { referrer, ..scene.visit.shown.clone() };
+        let permits = permits(to, scene.floor, &shown, scene.now.mono);
         if permits.is_empty() {
             return Err(Cause::Unreachable);
         }
@@ -54,6 +57,11 @@ impl Ringing {
     /// Whether the leg is one of them.
     pub(crate) fn has(&self, leg: LegId) -> bool {
         self.legs.contains(&leg)
+    }
+
+    /// The seat, where the leg is one of them.
+    pub(crate) fn rung_on(&self, leg: LegId) -> Option<&SeatKey> {
+        self.has(leg).then(|| self.lease.key())
     }
 
     /// Whether early media that this leg brings now would be the first; it is heard then.

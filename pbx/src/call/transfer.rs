@@ -117,7 +117,8 @@ impl Transferring {
                     *again = now + LOOKS_EVERY;
                     return Next::Stays(Box::new(self));
                 }
-                match Ringing::begin(&key.clone(), scene) {
+                let by = (!self.recalls).then_some(&self.by);
+                match Ringing::begin(&key.clone(), by, scene) {
                     Ok(ringing) => self.goal = Goal::Rings(ringing),
                     Err(cause) => return self.failed(cause, scene),
                 }
@@ -145,6 +146,33 @@ impl Transferring {
             leave(lease, &terms, scene);
         }
         let taken = ringing.answered(leg, scene);
+        let caller = scene.visit.caller;
+        scene.identify(caller, leg);
+        Next::Talks(Talking::begin(taken, terms, scene))
+    }
+
+    /// The seat that this leg rings.
+    pub(crate) fn rung_on(&self, leg: LegId) -> Option<&SeatKey> {
+        match &self.goal {
+            Goal::Rings(ringing) => ringing.rung_on(leg),
+            Goal::Settles { .. } => None,
+        }
+    }
+
+    /// A colleague of whom it rings takes it: for who asked that is as good.
+    pub(crate) fn pick_up(self: Box<Self>, leg: LegId, lease: Lease, scene: &mut Scene<'_>) -> Next {
+        let Self { leg: from, lease: left, terms, goal, recalls, .. } = *self;
+        if !recalls {
+            told(from, Cause::Transferred, scene);
+        }
+        if let Some(left) = left {
+            scene.let_go(from, Cause::Transferred);
+            leave(left, &terms, scene);
+        }
+        if let Goal::Rings(ringing) = goal {
+            ringing.abandon(Cause::AnsweredElsewhere, scene);
+        }
+        let taken = scene.picked_up(leg, lease);
         let caller = scene.visit.caller;
         scene.identify(caller, leg);
         Next::Talks(Talking::begin(taken, terms, scene))

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::time::soonest;
-use base::{Cause, Mono, Name};
+use base::{Cause, LegId, Mono, Name};
 use ivr::line::{LastTry, Queue, Ring};
 use ivr::session::{Input, Left};
 
 use crate::call::Event;
 use crate::call::greeting::{Greeting, Wish};
+use crate::call::ringing::Taken;
 use crate::call::visit::Scene;
 use crate::hunt::{Hunt, Passes, Winner};
 use crate::queue::{QueueKey, Ticket};
 use crate::seam::{Sound, Told};
-use crate::seats::SeatKey;
+use crate::seats::{Lease, SeatKey};
 
 /// The caller waits for a seat.
 #[derive(Clone, Debug)]
@@ -150,6 +151,18 @@ impl Waiting {
             self.queued.as_ref().map_or((None, Duration::ZERO), |q| (Some(q.queue.clone()), q.wrap_up));
         let greeting = self.leave(scene);
         Next::Answered(Answer { winner, queue, wrap_up, greeting })
+    }
+
+    /// The seat that one of its legs rings.
+    pub(crate) fn rung_on(&self, leg: LegId) -> Option<&SeatKey> {
+        self.hunt.rung_on(leg)
+    }
+
+    /// A seat takes the caller of its own accord.
+    pub(crate) fn pick_up(mut self, leg: LegId, lease: Lease, scene: &mut Scene<'_>) -> Next {
+        self.hunt.call_off(Cause::AnsweredElsewhere, scene);
+        let Taken { lease, leg, .. } = scene.picked_up(leg, lease);
+        self.answered(Winner { lease, leg }, scene)
     }
 
     fn expire(&mut self, scene: &mut Scene<'_>) {

@@ -7,6 +7,7 @@ use crate::call::attended::Side;
 use crate::call::visit::MOST_LEGS;
 use crate::routing::{self, Refusal};
 use crate::seam::{Arrival, Origin, Output, Refer};
+use crate::seats::{Lease, SeatKey};
 
 /// Two calls of one seat that are to become one.
 struct Pair {
@@ -88,7 +89,20 @@ impl Switchboard {
         }
     }
 
-    /// An INVITE that is to take the place of an answered leg: only another phone of the very seat may.
+    /// The call that rings on this leg, and the seat for it, if the seat is of its line and free.
+    fn may_pick_up(&mut self, ringing: LegId, by: Option<&SeatKey>) -> Option<(CallId, Lease)> {
+        let by = by?;
+        let id = *self.floor.legs.get(&ringing)?;
+        let call = &self.calls.get(&id)?.call;
+        let rung = call.rung_on(ringing)?;
+        if self.draining || rung.line != by.line || call.visit.legs.len() >= MOST_LEGS {
+            return None;
+        }
+        Some((id, self.floor.seats.take_answered(by, id)?))
+    }
+
+    /// An INVITE that is to take the place of a leg: of an answered one only another phone of the very seat may,
+    /// of one that rings any seat of its line that is not talking.
     pub(super) fn replace(&mut self, now: Now, leg: LegId, arrival: &Arrival, replaced: LegId) {
         let from = match &arrival.origin {
             Origin::Extension(ext) => routing::seat_of(&self.floor.plan, ext),
@@ -102,6 +116,10 @@ impl Switchboard {
         });
         if let Some((id, _)) = permitted {
             self.with(id, |call, floor| call.replace(replaced, leg, now, floor));
+            return;
+        }
+        if let Some((id, lease)) = self.may_pick_up(replaced, from.as_ref()) {
+            self.with(id, |call, floor| call.pick_up(leg, lease, now, floor));
             return;
         }
         let trunk: Option<Name> = match &arrival.origin {

@@ -4,6 +4,7 @@ mod bench;
 mod door;
 mod hunting;
 mod nonsense;
+mod picking;
 mod queueing;
 mod simulation;
 mod talking;

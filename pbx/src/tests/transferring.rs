@@ -58,6 +58,34 @@ fn availability(bench: &Bench, seat: &str) -> Availability {
     bench.board.availability(&"huaning".into(), &seat.into())
 }
 
+/// By whom each leg that was placed since the last look is said to be sent on.
+fn referrers(bench: &Bench) -> Vec<Option<&str>> {
+    bench
+        .said
+        .iter()
+        .filter_map(|output| match output {
+            Output::Place { shows, .. } => Some(shows.referred_by.as_deref()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn the_target_of_a_transfer_is_told_by_whom_and_nobody_else_is() {
+    let (mut bench, _, li_na) = talking();
+    assert!(referrers(&bench).iter().all(Option::is_none), "a queue refers nobody");
+    bench.take();
+    refer(&mut bench, li_na, "8003");
+    assert_eq!(referrers(&bench), [Some("8001")]);
+    // Who asked is gone and is rung again: not on behalf of itself.
+    let zhao = bench.leg_to("8003");
+    bench.input(Input::Ended { leg: li_na, cause: Cause::SeatHungUp });
+    bench.take();
+    bench.input(Input::Ended { leg: zhao, cause: Cause::Busy });
+    bench.after(secs(1));
+    assert_eq!(referrers(&bench), [None]);
+}
+
 #[test]
 fn a_blind_transfer_puts_the_caller_through() {
     let (mut bench, caller, li_na) = talking();

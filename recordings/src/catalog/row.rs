@@ -86,11 +86,12 @@ impl Row {
         Subject {
             number: self.number.clone(),
             queue: self.queue.clone(),
-            seat: self.seat.clone(),
+            seats: self.seat.iter().cloned().collect(),
             kind: self.kind,
             consent: self.consent,
             ended: self.ended.unwrap_or(ended),
         }
+        .with_segments(&self.segments)
     }
 
     pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {

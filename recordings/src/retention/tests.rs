@@ -35,7 +35,7 @@ fn policy() -> Policy {
 
 fn subject(queue: &str, consent: Consent, kind: Kind, ended: Timestamp) -> Subject {
     let number = base::PhoneNumber::normalise("4005550100").unwrap();
-    Subject { number, queue: Some(queue.into()), seat: None, kind, consent, ended }
+    Subject { number, queue: Some(queue.into()), seats: Vec::new(), kind, consent, ended }
 }
 
 fn at(text: &str) -> Timestamp {
@@ -102,6 +102,31 @@ fn consent_at_the_end_may_only_protect_more() {
     let ended = at("2026-10-12T10:05:00+08:00");
     assert_eq!(Subject::of(&facts, Consent::None, ended).consent, Consent::NoticeGiven);
     assert_eq!(Subject::of(&facts, Consent::Withdrawn, ended).consent, Consent::Withdrawn);
+}
+
+#[test]
+fn a_call_that_was_put_through_is_kept_as_long_as_the_longest_of_its_seats() {
+    let ended = at("2026-10-12T10:05:00+08:00");
+    let rule = |seat: &str, days| Rule {
+        name: format!("of_{seat}").into(),
+        when: When { seat: Some(seat.into()), ..When::default() },
+        keep: Period::Days(days),
+    };
+    let policy = Policy { rules: vec![rule("li_na", 30), rule("chen_hao", 120)], ..policy() };
+    let heard = |seats: &[&str]| {
+        let segment = |seat: &&str| Segment { seat: Name::from(*seat), from_ms: 0, to_ms: 1 };
+        let segments: Vec<Segment> = seats.iter().map(segment).collect();
+        let subject = subject("sales", Consent::NoticeGiven, Kind::Call, ended).with_segments(&segments);
+        policy.verdict(&subject).rule
+    };
+    assert_eq!(heard(&["li_na"]), "of_li_na");
+    assert_eq!(heard(&["li_na", "chen_hao"]), "of_chen_hao");
+    assert_eq!(heard(&["chen_hao", "li_na"]), "of_chen_hao");
+    assert_eq!(heard(&["li_na", "zhao_min"]), DEFAULT_RULE, "90 days of whoever has no rule");
+    // What the caller refused is not kept for anybody.
+    let refused = subject("sales", Consent::Refused, Kind::Call, ended);
+    let segments = [Segment { seat: "chen_hao".into(), from_ms: 0, to_ms: 1 }];
+    assert_eq!(policy.verdict(&refused.with_segments(&segments)).rule, REFUSED_RULE);
 }
 
 #[test]

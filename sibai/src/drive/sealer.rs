@@ -82,7 +82,8 @@ impl Sealer {
             tracing::error!(recording = %id, line = %facts.line, "no policy; the spool stays");
             return;
         };
-        let verdict = policy.verdict(&Subject::of(facts, consent, wall));
+        let subject = Subject::of(facts, consent, wall).with_segments(&sealed.segments);
+        let verdict = policy.verdict(&subject);
         self.journal.note(Entry::RecordingEnded { id, ended: wall, consent });
         if broken {
             self.journal.note(Entry::RecordingPartial { id, reason: "disk_error".to_owned() });

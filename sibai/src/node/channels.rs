@@ -167,6 +167,7 @@ impl Node {
             asserted: shows.asserted.as_ref().map(|number| number.as_str().to_owned()),
             // What was called is the seat's to know; a carrier is told by Diversion or History-Info, if at all.
             called: matches!(to, Destination::Contact { .. }).then(|| shows.called.as_str().to_owned()),
+            referred_by: shows.referred_by.clone(),
             diverting: shows.diverting.as_ref().map(|diverting| Diverting {
                 number: diverting.number.clone(),
                 form: if diverting.as_history {

@@ -74,6 +74,7 @@ impl Lamps {
             is_caller: call.is_caller,
             is_confirmed: call.stage == Stage::Talks,
             remote: call.remote.clone(),
+            dialog: None,
         });
         Lamp { calls: shown.collect() }
     }
@@ -126,6 +127,7 @@ mod tests {
             asserted: None,
             withheld,
             called: None,
+            referred_by: None,
             diverting: None,
             hops: None,
             sdp: String::new(),

@@ -149,6 +149,10 @@ impl Node {
     }
 
     fn answered(&mut self, now: Now, leg: LegId, sdp: Option<&str>) {
+        if !self.channels.contains_key(&leg) {
+            // Its 200 crossed our CANCEL after its worker was lost: for the brain the leg has ended.
+            return self.command(now, Command::HangUp { leg, cause: Cause::Internal });
+        }
         let taken = sdp.is_some_and(|sdp| self.take_answer(now, leg, sdp).is_ok());
         let agreed_early = self.channels.get(&leg).is_some_and(|channel| channel.law.is_some());
         if taken || (sdp.is_none() && agreed_early) {

@@ -228,7 +228,7 @@ impl Arriving {
             }
             (Body::Empty, _) => {
                 self.dialog.refresh_target(asked.request);
-                let contact = step.wire.contact(&self.dialog.flow);
+                let contact = self.dialog.contact(step.wire, &self.dialog.flow);
                 asked.answer_with(step, 200, |draft| draft.header(Header::Contact, contact));
             }
             (Body::Sdp(sdp), Exchange::Done) if self.offer.is_none() => {
@@ -309,7 +309,7 @@ impl Arriving {
     /// A response that makes or confirms the dialog.
     fn reply(&self, step: &Step, status: u16) -> Draft {
         wire::reply(&self.request, self.flow(), status, &self.dialog.local_tag)
-            .header(Header::Contact, step.wire.contact(&self.flow()))
+            .header(Header::Contact, self.dialog.contact(step.wire, &self.flow()))
             .header(Header::Allow, wire::ALLOW)
     }
 }

@@ -135,6 +135,11 @@ impl Placing {
         self.earlies.iter().find(|early| early.dialog.remote_tag == tag)
     }
 
+    /// The first of them, unless the INVITE is not wanted any more.
+    pub(crate) fn first_early(&self) -> Option<&Dialog> {
+        self.earlies.first().filter(|_| !self.is_given_up()).map(|early| &early.dialog)
+    }
+
     /// Takes the fork that answered out, and lets the others go.
     pub(crate) fn settle(&mut self, step: &mut Step, tag: &str) -> Option<Early> {
         let at = self.earlies.iter().position(|early| early.dialog.remote_tag == tag);
@@ -217,7 +222,7 @@ impl Early {
             }
             Body::Empty => {
                 self.dialog.refresh_target(asked.request);
-                let contact = step.wire.contact(&self.dialog.flow);
+                let contact = self.dialog.contact(step.wire, &self.dialog.flow);
                 asked.answer_with(step, 200, |draft| draft.header(Header::Contact, contact));
             }
             // Our INVITE's offer has no answer yet.

@@ -28,13 +28,14 @@ impl Leaving {
     /// Sends the BYE; `None` when it cannot even be written.
     pub(crate) fn begin(
         mut dialog: Dialog,
-        referral: Referral,
+        mut referral: Referral,
         step: &mut Step,
         why: Cause,
     ) -> Option<Stage> {
         let (flow, draft) = dialog.request(step.wire, &Method::Bye)?;
         let request = cause::write_reason(draft, why).finish();
         let bye = step.wire.request(step.now, flow, request, Owner::Bye(step.id))?;
+        referral.hold();
         Some(Stage::Leaving(Box::new(Self { bye, tries: 0, dialog, referral })))
     }
 
@@ -56,7 +57,7 @@ impl Leaving {
         }
         self.tries += 1;
         if !matches!(status, 401 | 407) || self.tries > login::MAX_TRIES {
-            return Lingering::begin(self.dialog, self.referral);
+            return Lingering::begin(self.dialog, self.referral, step);
         }
         let flow = step.wire.client(key).map_or(step.flow, |client| client.flow);
         self.dialog.skip_number();

@@ -12,7 +12,9 @@ use super::lingering::Lingering;
 use super::placing::Placing;
 use super::refer::Referral;
 use super::up::Up;
+use crate::endpoint::step::Step;
 use crate::registrar::Moved;
+use crate::seam::LampDialog;
 use crate::transaction::Key;
 use crate::transaction::key::ByKey;
 
@@ -29,6 +31,23 @@ pub(crate) struct Leg {
     pub(crate) invite: Option<Key>,
     /// Where it stands.
     pub(crate) stage: Stage,
+}
+
+impl Leg {
+    /// Its dialog as its phone knows it, once it has one; of forks the first that rang.
+    pub(crate) fn shown(&self) -> Option<LampDialog> {
+        let dialog = match &self.stage {
+            Stage::Arriving(arriving) => &arriving.dialog,
+            Stage::Placing(placing) => placing.first_early()?,
+            Stage::Up(up) => &up.dialog,
+            Stage::Leaving(_) | Stage::Lingering(_) => return None,
+        };
+        Some(LampDialog {
+            call_id: dialog.call_id.clone(),
+            local_tag: dialog.remote_tag.clone(),
+            remote_tag: dialog.local_tag.clone(),
+        })
+    }
 }
 
 /// Who is at the other end.
@@ -76,9 +95,10 @@ impl Stage {
         }
     }
 
-    /// A stage that lingers only for its referral is over with it.
-    pub(crate) fn or_gone(self) -> Option<Self> {
+    /// Its referral has moved: a stage that stays for nothing else goes on.
+    pub(crate) fn settle(self, step: &mut Step) -> Option<Self> {
         match self {
+            Self::Up(up) => up.leave_when_done(step),
             Self::Lingering(lingering) => lingering.or_gone(),
             other => Some(other),
         }

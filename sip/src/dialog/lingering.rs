@@ -19,7 +19,8 @@ pub(crate) struct Lingering {
 
 impl Lingering {
     /// What is left of a dialog without its call; `None` when that is nothing.
-    pub(crate) fn begin(dialog: Dialog, referral: Referral) -> Option<Stage> {
+    pub(crate) fn begin(mut dialog: Dialog, mut referral: Referral, step: &mut Step) -> Option<Stage> {
+        referral.release(step, &mut dialog);
         referral.lives().then(|| Stage::Lingering(Box::new(Self { dialog, referral })))
     }
 

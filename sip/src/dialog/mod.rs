@@ -14,7 +14,7 @@
 //! |---|---|
 //! | Arriving | 18x again each minute (section 13.3.1.1), a reliable one until its PRACK (RFC 3262), an offer unanswered by the control, the control forgot it |
 //! | Placing | no final response: CANCEL; no final response after CANCEL: gone (section 9.1); an offer of a fork |
-//! | Up | 2xx again until its ACK, no ACK, an offer unanswered by the control, session timer (RFC 4028), a referral's |
+//! | Up | 2xx again until its ACK, no ACK, an offer unanswered by the control, session timer (RFC 4028), a referral's, a BYE that waits for a NOTIFY |
 //! | Leaving | none of its own but a referral's: the BYE's transaction ends it |
 //! | Lingering | the referral's |
 
@@ -40,7 +40,7 @@ pub(crate) mod within;
 use crate::endpoint::wire::{PRODUCT, Wire};
 use crate::header::HeaderFault;
 use crate::header::address::Address;
-use crate::header::uri::{Host, Uri};
+use crate::header::uri::{Host, Scheme, Uri};
 use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::method::Method;
@@ -70,6 +70,8 @@ pub(crate) struct Dialog {
     trunk: Option<Name>,
     /// Whether the peer said that it takes UPDATE.
     pub(crate) takes_update: bool,
+    /// It began with a `sips:` URI, and our Contact in it is one.
+    is_sips: bool,
     /// Whether it follows when our From changes (RFC 4916 section 4.4.2).
     takes_from_change: bool,
     /// INFOs of the second that began then.
@@ -98,6 +100,7 @@ impl Dialog {
             routes: request.addresses(Header::RecordRoute)?,
             flow,
             trunk,
+            is_sips: begins_sips(request, &flow),
             takes_update: request.lists_token(Header::Allow, "UPDATE"),
             takes_from_change: request.lists_token(Header::Supported, FROM_CHANGE),
             infos: (Mono::ZERO, 0),
@@ -135,6 +138,7 @@ impl Dialog {
             routes,
             flow,
             trunk,
+            is_sips: is_sips(request, &flow),
             takes_update: response.lists_token(Header::Allow, "UPDATE"),
             takes_from_change: response.lists_token(Header::Supported, FROM_CHANGE),
             infos: (Mono::ZERO, 0),
@@ -186,6 +190,11 @@ impl Dialog {
         if self.takes_from_change {
             self.local = as_whom.tagged(&self.local_tag);
         }
+    }
+
+    /// Our Contact in it on this way.
+    pub(crate) fn contact(&self, wire: &Wire, flow: &Flow) -> String {
+        wire.contact_as(flow, self.is_sips)
     }
 
     /// Whether an INFO counts: nobody presses so many keys in a second.
@@ -251,6 +260,19 @@ impl Dialog {
         }
         self.flow
     }
+}
+
+/// Whether a request is to a `sips:` URI, on a way that is one.
+pub(crate) fn is_sips(request: &Message, flow: &Flow) -> bool {
+    flow.transport.is_secure() && request.uri().is_ok_and(|uri| uri.scheme() == Scheme::Sips)
+}
+
+/// Whether a dialog that this request begins is a `sips:` one (section 12.1.1).
+fn begins_sips(request: &Message, flow: &Flow) -> bool {
+    let first = request.addresses(Header::RecordRoute).ok().and_then(|routes| routes.into_iter().next());
+    let names = first.or_else(|| request.contact().ok());
+    is_sips(request, flow)
+        || flow.transport.is_secure() && names.is_some_and(|address| address.uri.scheme() == Scheme::Sips)
 }
 
 /// The option tag of RFC 4916.

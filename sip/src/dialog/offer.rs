@@ -5,6 +5,7 @@ use std::time::Duration;
 use base::Mono;
 
 use super::arriving::with_body;
+use super::is_sips;
 use super::leg::Stage;
 use super::session::Ask;
 use super::within::Asked;
@@ -51,7 +52,7 @@ impl Offer {
         // A PRACK refreshes no target (RFC 3262 section 5).
         if *self.request.method() != Method::Prack {
             draft = draft
-                .header(Header::Contact, step.wire.contact(&flow))
+                .header(Header::Contact, step.wire.contact_as(&flow, is_sips(&self.request, &flow)))
                 .header(Header::Allow, ALLOW)
                 .header(Header::Supported, SUPPORTED);
         }

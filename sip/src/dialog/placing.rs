@@ -15,7 +15,7 @@ use crate::endpoint::wire::{ALLOW, Owner, PRODUCT, SUPPORTED, Wire};
 use crate::header::HeaderFault;
 use crate::header::address::Address;
 use crate::header::session::LEAST_INTERVAL;
-use crate::header::uri::Uri;
+use crate::header::uri::{Scheme, Uri};
 use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::method::Method;
@@ -151,6 +151,11 @@ impl Placing {
                 Stage::Placing(self)
             }
         }
+    }
+
+    /// Whether its INVITE is not wanted any more.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.cancel != Cancel::No
     }
 
     /// The first 2xx makes the leg, even one that crosses our CANCEL: the control decides.
@@ -394,6 +399,7 @@ pub(crate) fn write_invite(
         Address::new(uri).named(outgoing.display.as_deref().unwrap_or(""))
     };
     let call_id = wire.entropy.token(12);
+    let is_sips = target.flow.transport.is_secure() && target.uri.scheme() == Scheme::Sips;
     let mut draft = Draft::request(Method::Invite, &target.uri)
         .header(Header::Via, wire.via(&target.flow))
         .header(Header::MaxForwards, outgoing.hops.unwrap_or(MAX_FORWARDS).min(MAX_FORWARDS))
@@ -401,7 +407,7 @@ pub(crate) fn write_invite(
         .header(Header::To, Address::new(target.to.clone()))
         .header(Header::CallId, call_id)
         .header(Header::CSeq, "1 INVITE")
-        .header(Header::Contact, wire.contact(&target.flow))
+        .header(Header::Contact, wire.contact_as(&target.flow, is_sips))
         .header(Header::Allow, ALLOW)
         .header(Header::Supported, SUPPORTED)
         .header(Header::UserAgent, PRODUCT);
@@ -423,6 +429,10 @@ pub(crate) fn write_invite(
     if let Some(called) = &outgoing.called {
         let uri = Uri::sip(Some(called), &wire.directory.realm, None)?;
         draft = draft.header_named("P-Called-Party-ID", Address::new(uri));
+    }
+    if let Some(referrer) = &outgoing.referred_by {
+        let uri = Uri::sip(Some(referrer), &wire.directory.realm, None)?;
+        draft = draft.header(Header::ReferredBy, Address::new(uri));
     }
     if let Some(diverting) = &outgoing.diverting
         && let Some((name, value)) = address::diverting(diverting, &target.from_host, &target.to)

@@ -27,6 +27,8 @@ pub(crate) struct Referral {
     stage: Stage,
     /// One was accepted before: from the second on an id tells them apart (RFC 3515 section 2.4.6).
     is_repeated: bool,
+    /// Our BYE is out: what overtook it would be refused, or make it refused (RFC 3261 section 12.2.2).
+    is_held: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -96,7 +98,7 @@ impl Referral {
             .header(Header::ReferSub)
             .is_some_and(|value| value.text().trim().eq_ignore_ascii_case("false"));
         let mut draft = wire::reply(&waiting.request, dialog.flow, 202, &dialog.local_tag)
-            .header(Header::Contact, step.wire.contact(&dialog.flow));
+            .header(Header::Contact, dialog.contact(step.wire, &dialog.flow));
         if is_silent {
             draft = draft.header(Header::ReferSub, "false");
         }
@@ -160,7 +162,7 @@ impl Referral {
         let left = seconds(subscription.ends.since(step.now));
         // It ends when the transfer does; no refresh makes it longer than that.
         let granted = asked.request.number(Header::Expires).unwrap_or(left).min(left);
-        let contact = step.wire.contact(&dialog.flow);
+        let contact = dialog.contact(step.wire, &dialog.flow);
         asked.answer_with(step, 200, |draft| {
             draft.header(Header::Expires, granted).header(Header::Contact, contact)
         });
@@ -193,6 +195,23 @@ impl Referral {
     /// Whether the peer has yet to be told something, so that the dialog must live on.
     pub(crate) fn lives(&self) -> bool {
         matches!(&self.stage, Stage::Told(subscription) if !subscription.is_silent)
+    }
+
+    /// Whether a NOTIFY is out or about to go.
+    pub(crate) fn is_telling(&self) -> bool {
+        let Stage::Told(subscription) = &self.stage else { return false };
+        !subscription.is_silent && (subscription.out.is_some() || subscription.next.is_some())
+    }
+
+    /// Keeps what is to be told back until the BYE was answered.
+    pub(crate) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Tells what was kept back.
+    pub(crate) fn release(&mut self, step: &mut Step, dialog: &mut Dialog) {
+        self.is_held = false;
+        self.tell(step, dialog);
     }
 
     pub(crate) fn deadline(&self) -> Option<Mono> {
@@ -233,10 +252,10 @@ impl Referral {
         }
     }
 
-    /// Sends what is to be told, unless a NOTIFY is still out.
+    /// Sends what is to be told, unless a NOTIFY is still out or all are held back.
     fn tell(&mut self, step: &mut Step, dialog: &mut Dialog) {
         let Stage::Told(subscription) = &mut self.stage else { return };
-        if subscription.out.is_some() {
+        if self.is_held || subscription.out.is_some() {
             return;
         }
         let Some(next) = subscription.next.take() else { return };
@@ -254,7 +273,7 @@ impl Referral {
         }
         let request = dialog.request(step.wire, &Method::Notify);
         let sent = request.and_then(|(flow, draft)| {
-            let draft = draft.header(Header::Contact, step.wire.contact(&flow));
+            let draft = draft.header(Header::Contact, dialog.contact(step.wire, &flow));
             let request = subscription.write(step.now, next, draft).finish();
             step.wire.request(step.now, flow, request, Owner::Notify(step.id))
         });

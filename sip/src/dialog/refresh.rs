@@ -61,7 +61,7 @@ impl Up {
             return self.fail(step, Cause::Internal);
         };
         draft = draft
-            .header(Header::Contact, step.wire.contact(&flow))
+            .header(Header::Contact, self.dialog.contact(step.wire, &flow))
             .header(Header::Allow, ALLOW)
             .header(Header::Supported, SUPPORTED);
         if let Some(session) = self.session {

@@ -1,5 +1,7 @@
 //! An answered leg: 2xx and ACK, offers of the peer, the session timer, the end (RFC 3261 sections 13 to 15).
 
+use std::time::Duration;
+
 use base::{Cause, Mono};
 
 use super::identity::News;
@@ -24,8 +26,11 @@ pub(crate) struct Up {
     pub(crate) is_arrived: bool,
     /// Our last 2xx to an INVITE, until its ACK.
     pub(crate) unacked: Option<Unacked>,
-    /// The control hung up; BYE waits for the ACK (section 15). It hears nothing more of the leg.
+    /// The control hung up; BYE waits for the ACK (section 15) and for what a referral has to tell. The control
+    /// hears nothing more of the leg.
     pub(crate) hangup: Option<Cause>,
+    /// Until then BYE waits for a referral's NOTIFYs.
+    pub(crate) last_word: Option<Mono>,
     /// An offer of the peer that the control has yet to answer.
     pub(crate) offer: Option<Offer>,
     /// A reliable 18x without description whose PRACK is still out (RFC 3262 section 3).
@@ -49,6 +54,7 @@ impl Up {
             is_arrived: true,
             unacked: Some(unacked),
             hangup: None,
+            last_word: None,
             offer: None,
             unpracked: None,
             refresh: None,
@@ -66,6 +72,7 @@ impl Up {
             is_arrived: false,
             unacked: None,
             hangup: None,
+            last_word: None,
             offer: None,
             unpracked: None,
             refresh: None,
@@ -91,6 +98,7 @@ impl Up {
         first = base::time::soonest(first, self.offer.as_ref().map(|offer| offer.ends));
         first = base::time::soonest(first, self.referral.deadline());
         first = base::time::soonest(first, self.news.as_ref().map(|news| news.at));
+        first = base::time::soonest(first, self.last_word);
         if let Some(session) = &self.session {
             first = base::time::soonest(first, Some(session.ends));
             first = base::time::soonest(first, session.refresh_at);
@@ -103,8 +111,8 @@ impl Up {
         let Some(unacked) = self.unacked.take_if(|unacked| unacked.number == ack.cseq().number) else {
             return Some(Stage::Up(self));
         };
-        if let Some(why) = self.hangup {
-            return self.leave(step, why);
+        if self.hangup.is_some() {
+            return self.leave_when_done(step);
         }
         self.unblocked(step.now);
         let sdp = sdp::Body::of(ack).sdp();
@@ -114,12 +122,24 @@ impl Up {
         Some(Stage::Up(self))
     }
 
-    /// The control hangs up. A leg that we answered must first have its ACK (section 15).
+    /// The control hangs up.
     pub(crate) fn hang_up(mut self: Box<Self>, step: &mut Step, why: Cause) -> Option<Stage> {
-        if self.unacked.is_some() {
-            self.refuse_offer(step, 487);
-            self.referral.refuse(step, &self.dialog, 487);
-            self.hangup = self.hangup.or(Some(why));
+        self.refuse_offer(step, 487);
+        self.referral.refuse(step, &self.dialog, 487);
+        if self.hangup.is_none() {
+            self.hangup = Some(why);
+            self.last_word = Some(step.now + LAST_WORD);
+        }
+        self.leave_when_done(step)
+    }
+
+    /// Where the control has hung up: BYE, once nothing must come before it. A leg that we answered must first
+    /// have its ACK (section 15). Whoever sent a REFER is first told what came of it: most phones are deaf for
+    /// it after the BYE, and the one that overtakes the other would be refused for its number (section 12.2.2).
+    pub(crate) fn leave_when_done(self: Box<Self>, step: &mut Step) -> Option<Stage> {
+        let Some(why) = self.hangup else { return Some(Stage::Up(self)) };
+        let is_telling = self.last_word.is_some() && self.referral.is_telling();
+        if self.unacked.is_some() || is_telling {
             return Some(Stage::Up(self));
         }
         self.leave(step, why)
@@ -190,6 +210,10 @@ impl Up {
             self.refuse_offer(step, 500);
         }
         self.referral.expire(step, &mut self.dialog);
+        self.last_word.take_if(|until| *until <= now);
+        if self.hangup.is_some() {
+            return self.leave_when_done(step);
+        }
         if self.session.is_some_and(|session| session.ends <= now) {
             return self.fail(step, Cause::SessionExpired);
         }
@@ -200,3 +224,7 @@ impl Up {
         Some(Stage::Up(self))
     }
 }
+
+/// So long BYE waits for the answer to a NOTIFY: three attempts at it (timer E: 0, 0.5 and 1.5 s). Whoever is
+/// put through hears nothing of the wait, and the phone that put them through is done with talking.
+const LAST_WORD: Duration = Duration::from_secs(2);

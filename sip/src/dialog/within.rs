@@ -119,7 +119,7 @@ impl Up {
                 if self.hangup.is_none() {
                     step.ended_by(cause::of_bye(self.is_arrived), None, asked.request);
                 }
-                Lingering::begin(self.dialog, self.referral)
+                Lingering::begin(self.dialog, self.referral, step)
             }
             Method::Refer => Some(self.referred(step, asked)),
             Method::Subscribe => {
@@ -151,7 +151,7 @@ impl Up {
         self.dialog.refresh_target(asked.request);
         self.dialog.follow_identity(asked.request);
         self.session = ask.map(|ask| ask.begin(step.now));
-        let contact = step.wire.contact(&self.dialog.flow);
+        let contact = self.dialog.contact(step.wire, &self.dialog.flow);
         asked.answer_with(step, 200, |draft| {
             let draft = draft
                 .header(Header::Contact, contact)

@@ -23,7 +23,12 @@ impl Endpoint {
                 self.enrolments.follow(&mut self.wire);
             }
             Command::Place { leg, invite } => self.place(now, leg, &invite),
-            Command::Lamp { user, state } => self.subscriptions.light(now.mono, &user, state),
+            Command::Lamp { user, mut state } => {
+                for call in &mut state.calls {
+                    call.dialog = self.legs.leg(call.leg).and_then(Leg::shown);
+                }
+                self.subscriptions.light(now.mono, &user, state);
+            }
             Command::Drain => {
                 self.is_draining = true;
                 self.enrolments.leave(now.mono, &mut self.wire);
@@ -83,7 +88,7 @@ impl Endpoint {
             if let Some((dialog, referral)) = stage.referral() {
                 move_on(referral, step, dialog);
             }
-            stage.or_gone()
+            stage.settle(step)
         });
     }
 

@@ -150,11 +150,11 @@ impl Endpoint {
             }),
             Owner::Probe(trunk) => self.probes.silent(now.mono, &mut self.wire, &trunk, &key),
             Owner::Registration(trunk) => self.enrolments.silent(now.mono, &mut self.wire, &trunk, &key),
-            Owner::Notify(leg) => self.step_leg(now, leg, None, |_, mut stage| {
+            Owner::Notify(leg) => self.step_leg(now, leg, None, |step, mut stage| {
                 if let Some((_, referral)) = stage.referral() {
                     referral.unheard(&key);
                 }
-                stage.or_gone()
+                stage.settle(step)
             }),
             Owner::Watch(id) => self.subscriptions.unheard(id, &key),
             // The INVITE's own end will come.
@@ -222,7 +222,7 @@ impl Machine for Endpoint {
                     if let Some((dialog, referral)) = stage.referral() {
                         referral.expire(step, dialog);
                     }
-                    stage.or_gone()
+                    stage.settle(step)
                 }
             });
         }

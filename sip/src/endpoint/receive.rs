@@ -38,7 +38,7 @@ impl Endpoint {
     /// A request outside any dialog.
     fn outside(&mut self, now: Now, key: &Key, flow: Flow, request: &Message) {
         let Some(asker) = self.ask_who(now, flow, request) else { return };
-        if let Some(status) = unacceptable(request) {
+        if let Some(status) = unacceptable(request, &flow) {
             return self.refuse_stateless(flow, request, status, "unacceptable");
         }
         match (request.method(), asker) {
@@ -75,7 +75,7 @@ impl Endpoint {
             let Some(id) = self.find_subscription(request) else {
                 return self.dialog_is_gone(now, flow, request);
             };
-            if let Some(status) = unacceptable(request) {
+            if let Some(status) = unacceptable(request, &flow) {
                 return self.refuse_stateless(flow, request, status, "unacceptable");
             }
             return self.within_subscription(now, key, flow, id, request);
@@ -83,7 +83,7 @@ impl Endpoint {
         if !self.may_speak(now, leg, flow, request) {
             return;
         }
-        if let Some(status) = unacceptable(request) {
+        if let Some(status) = unacceptable(request, &flow) {
             return self.refuse_stateless(flow, request, status, "unacceptable");
         }
         let refer = (*request.method() == Method::Refer).then(|| self.judge_refer(leg, request));
@@ -265,10 +265,13 @@ impl Endpoint {
 }
 
 /// What no request may have, in the order of RFC 3261 section 8.2.
-fn unacceptable(request: &Message) -> Option<u16> {
+fn unacceptable(request: &Message, flow: &Flow) -> Option<u16> {
     let Ok(uri) = request.uri() else { return Some(400) };
-    if !matches!(uri.scheme(), Scheme::Sip | Scheme::Tel) {
-        return Some(416);
+    match uri.scheme() {
+        Scheme::Sip | Scheme::Tel => {}
+        // Secure as far as us, which is where it goes (RFC 5630 section 3.1.3); in the clear it is a lie.
+        Scheme::Sips if flow.transport.is_secure() => {}
+        _ => return Some(416),
     }
     let unknown = unknown_extensions(request);
     if !unknown.is_empty() {

@@ -51,7 +51,32 @@ impl Endpoint {
             return Err(400);
         }
         let named = Replaces::parse(&value.text()).map_err(|_| 400_u16)?;
-        self.find_replaced(user, &named).map(Some)
+        // A watcher knows the dialog from the lamp, as the phone that rings does: then the tags stand crosswise.
+        self.find_replaced(user, &named)
+            .or_else(|status| {
+                self.find_ringing(user, &named)
+                    .or_else(|_| self.find_ringing(user, &named.turned()))
+                    .map_err(|_| status)
+            })
+            .map(Some)
+    }
+
+    /// The leg that rings under this name, when `user` may touch it: an early dialog that we began (RFC 3891
+    /// section 3).
+    fn find_ringing(&self, user: &Name, named: &Replaces) -> Result<LegId, u16> {
+        let id = self.legs.find(&leg::index(&named.call_id, &named.to_tag)).ok_or(481_u16)?;
+        let leg = self.legs.leg(id).ok_or(481_u16)?;
+        let Party::User(owner) = &leg.party else { return Err(481) };
+        match &leg.stage {
+            Stage::Placing(placing)
+                if self.wire.may_touch(user, owner)
+                    && placing.early(&named.from_tag).is_some()
+                    && !placing.is_given_up() =>
+            {
+                Ok(id)
+            }
+            _ => Err(481),
+        }
     }
 
     /// The answered leg that `named` names, as RFC 3891 section 3 matches it, when `user` may touch it: its

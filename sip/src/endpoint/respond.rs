@@ -61,7 +61,7 @@ impl Endpoint {
                 if let Some((dialog, referral)) = stage.referral() {
                     referral.notified(step, dialog, &key, status);
                 }
-                stage.or_gone()
+                stage.settle(step)
             }),
             Owner::Watch(id) => {
                 let later = response.number(Header::RetryAfter).ok();

@@ -4,9 +4,8 @@ use base::{Name, Now};
 
 use super::Endpoint;
 use super::wire;
-use crate::dialog::Dialog;
-use crate::dialog::leg;
 use crate::dialog::within::capabilities;
+use crate::dialog::{Dialog, is_sips, leg};
 use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::method::Method;
@@ -47,7 +46,7 @@ impl Endpoint {
         self.wire.open(key, flow, false, merge);
         let granted = wire::reply(request, flow, 200, &tag)
             .header(Header::Expires, asking.seconds)
-            .header(Header::Contact, self.wire.contact(&flow))
+            .header(Header::Contact, dialog.contact(&self.wire, &flow))
             .finish();
         self.wire.respond(now.mono, key, &granted);
         let watch = Watch::new(now.mono, watcher, target, asking, dialog);
@@ -105,7 +104,8 @@ impl Endpoint {
         let answer = wire::reply(request, flow, status.err().unwrap_or(200), "");
         let answer = match status {
             Ok(Some(seconds)) => {
-                answer.header(Header::Expires, seconds).header(Header::Contact, self.wire.contact(&flow))
+                let contact = self.wire.contact_as(&flow, is_sips(request, &flow));
+                answer.header(Header::Expires, seconds).header(Header::Contact, contact)
             }
             Ok(None) => capabilities(answer),
             Err(status) => explained(answer, status),

@@ -261,10 +261,18 @@ impl Wire {
 
     /// Our Contact on this way.
     pub(crate) fn contact(&self, flow: &Flow) -> String {
+        self.contact_as(flow, false)
+    }
+
+    /// The same as a `sips:` URI, where the request or the dialog is one of those.
+    pub(crate) fn contact_as(&self, flow: &Flow, is_sips: bool) -> String {
         let at = self.advertised(flow);
-        match login::transport_param(flow) {
-            "" => format!("<sip:{CONTACT_USER}@{at}>"),
-            transport => format!("<sip:{CONTACT_USER}@{at};transport={transport}>"),
+        match (login::transport_param(flow), is_sips) {
+            ("", _) => format!("<sip:{CONTACT_USER}@{at}>"),
+            // That TLS carries it the scheme says already (RFC 3261 section 26.2.2).
+            ("tls", true) => format!("<sips:{CONTACT_USER}@{at}>"),
+            (transport, true) => format!("<sips:{CONTACT_USER}@{at};transport={transport}>"),
+            (transport, false) => format!("<sip:{CONTACT_USER}@{at};transport={transport}>"),
         }
     }
 

@@ -41,6 +41,13 @@ impl Replaces {
         if is_word { Ok(replaces) } else { Err(HeaderFault::Malformed) }
     }
 
+    /// The same dialog as the other end of it knows it.
+    #[must_use]
+    pub fn turned(&self) -> Self {
+        let (to_tag, from_tag) = (self.from_tag.clone(), self.to_tag.clone());
+        Self { to_tag, from_tag, ..self.clone() }
+    }
+
     /// Whether the receiver's peer has this tag.
     pub fn is_from(&self, tag: &str) -> bool {
         self.from_tag == tag || (tag.is_empty() && self.from_tag == "0")

@@ -134,6 +134,9 @@ pub struct Outgoing {
     pub withheld: bool,
     /// The 400 number that was called, written as `X-`-free information: To user toward seats.
     pub called: Option<String>,
+    /// The user that has the caller put through here (RFC 3892), toward seats: who it is we know, so that what
+    /// its REFER says of itself is not repeated.
+    pub referred_by: Option<Name>,
     /// Who was called before and sends the call on, toward trunks that want it.
     pub diverting: Option<Diverting>,
     /// Max-Forwards, so that a call that runs through us in a circle ends; `None` for one that begins here.

@@ -166,7 +166,7 @@ pub struct Incoming {
     pub withheld: bool,
     /// The SDP offer, if the INVITE had one.
     pub sdp: Option<String>,
-    /// An INVITE of a user that is to take the place of this answered leg (RFC 3891). Whose leg that is the
+    /// An INVITE of a user that is to take the place of this leg, which was answered or rings (RFC 3891). Whose it is the
     /// control must judge.
     pub replaces: Option<LegId>,
     /// Max-Forwards as it came: what a leg on its behalf may pass is one less (RFC 3261 section 16.6).

@@ -20,4 +20,18 @@ pub struct LampCall {
     pub is_confirmed: bool,
     /// Who is at the other end, as watchers may see it: an outside number comes masked. `None`: withheld.
     pub remote: Option<String>,
+    /// Its dialog between the phone and us, so that a colleague can name it in Replaces. The endpoint fills it
+    /// in; what the control says of it does not count.
+    pub dialog: Option<LampDialog>,
+}
+
+/// A dialog as the watched phone knows it (RFC 4235 section 4.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LampDialog {
+    /// Call-ID.
+    pub call_id: String,
+    /// The phone's tag.
+    pub local_tag: String,
+    /// Ours.
+    pub remote_tag: String,
 }

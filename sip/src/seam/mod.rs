@@ -18,7 +18,7 @@ pub use command::{Command, Destination, Diverting, DivertingForm, Outgoing};
 pub use directory::{Directory, Listener, NumberUri, Registration, Trunk, User};
 pub use event::{Event, Incoming, Peer};
 pub use flow::{Flow, Route, Transport};
-pub use lamp::{Lamp, LampCall};
+pub use lamp::{Lamp, LampCall, LampDialog};
 pub use limits::Limits;
 pub use refer::{Identity, Refer};
 

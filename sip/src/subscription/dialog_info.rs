@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::header::uri::Uri;
-use crate::seam::{Lamp, LampCall};
+use crate::seam::{Lamp, LampCall, LampDialog};
 
 /// Writes what a watcher is shown. Calls that it was `shown` before and that are not there any more are shown
 /// once again as terminated: many phones put a lamp out by nothing else.
@@ -20,7 +20,14 @@ pub(super) fn write(realm: &str, user: &str, version: u32, lamp: &Lamp, shown: &
     for (call, state) in there.chain(gone) {
         let direction = if call.is_caller { "initiator" } else { "recipient" };
         // Writing into a string cannot fail.
-        let _ = write!(xml, "<dialog id=\"{}\" direction=\"{direction}\"><state>{state}</state>", call.leg);
+        let _ = write!(xml, "<dialog id=\"{}\" direction=\"{direction}\"", call.leg);
+        if let Some(LampDialog { call_id, local_tag, remote_tag }) = &call.dialog {
+            for (name, value) in [("call-id", call_id), ("local-tag", local_tag), ("remote-tag", remote_tag)]
+            {
+                let _ = write!(xml, " {name}=\"{}\"", Escaped(value));
+            }
+        }
+        let _ = write!(xml, "><state>{state}</state>");
         let _ = write!(xml, "<local><identity>{0}</identity><target uri=\"{0}\"/></local>", Escaped(&entity));
         if let Some(remote) = &call.remote {
             let remote = address(remote, realm);
@@ -70,7 +77,13 @@ mod tests {
 
     fn call(leg: u64, is_confirmed: bool, remote: Option<&str>) -> LampCall {
         let remote = remote.map(str::to_owned);
-        LampCall { leg: LegId::placed(leg), is_caller: leg.is_multiple_of(2), is_confirmed, remote }
+        LampCall {
+            leg: LegId::placed(leg),
+            is_caller: leg.is_multiple_of(2),
+            is_confirmed,
+            remote,
+            dialog: None,
+        }
     }
 
     /// Each dialog as an XML reader finds it: id, direction, state, remote identity.

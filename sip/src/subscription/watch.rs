@@ -140,7 +140,7 @@ impl Watch {
         let (flow, draft) = self.dialog.request(wire, &Method::Notify)?;
         let body = self.body(&wire.directory.realm, lamp);
         let request = draft
-            .header(Header::Contact, wire.contact(&flow))
+            .header(Header::Contact, self.dialog.contact(wire, &flow))
             .header(Header::Event, &self.event)
             .header(Header::SubscriptionState, state)
             .body(self.package.content_type(), body)

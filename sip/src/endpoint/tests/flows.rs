@@ -254,6 +254,69 @@ fn a_trunk_that_calls_from_elsewhere_gets_what_is_long_over_tcp_too() {
     assert_eq!(to_trunk(&mut lab, 1, &long()).0, flow(Transport::Tcp, "192.0.2.10:5060", None));
 }
 
+/// An INVITE of the carrier to the same number as a `sips:` URI.
+fn sips(lab: &mut Lab) -> Ask {
+    let mut ask = lab.ask("INVITE").sdp();
+    (ask.uri, ask.to) = ("sips:4001@192.0.2.1".to_owned(), "<sips:4001@192.0.2.1>".to_owned());
+    ask
+}
+
+#[test]
+fn a_sips_number_is_ours_over_tls_and_the_dialog_stays_one() {
+    let way = |transport| flow(transport, "192.0.2.2:50000", Some(5));
+    for (transport, contact) in [
+        (Transport::Tls, "<sips:sibai@192.0.2.1:5060>"),
+        (Transport::Wss, "<sips:sibai@192.0.2.1:5060;transport=ws>"),
+    ] {
+        let mut lab = Lab::new();
+        let ask = sips(&mut lab);
+        lab.receive(way(transport), &ask.text());
+        let incoming = lab.incoming();
+        assert_eq!(incoming.request_user, "4001");
+        lab.sent.clear();
+        lab.command(Command::Accept { leg: incoming.leg, sdp: SDP.to_owned() });
+        let ok = lab.sent().pop().unwrap();
+        assert_eq!(ok.header(Header::Contact).unwrap().text(), contact);
+        let tag = ok.to_tag().unwrap();
+        // In the dialog it is asked by that Contact.
+        for (method, cseq) in [("ACK", 1), ("UPDATE", 2)] {
+            let mut ask = lab.ask(method).cseq(cseq).tagged(&tag);
+            ask.uri = contact.trim_matches(['<', '>']).to_owned();
+            lab.receive(way(transport), &ask.text());
+        }
+        let answer = lab.sent().pop().unwrap();
+        assert_eq!(
+            (answer.status(), answer.header(Header::Contact).unwrap().text().as_ref()),
+            (Some(200), contact)
+        );
+        lab.command(Command::HangUp { leg: incoming.leg, cause: Cause::FlowEnded });
+        let bye = lab.sent().pop().unwrap();
+        assert!(is_method(&bye, &Method::Bye));
+    }
+}
+
+#[test]
+fn a_sips_number_in_the_clear_is_refused() {
+    for way in [udp(CARRIER), tcp(CARRIER, 1), flow(Transport::Ws, CARRIER, Some(2))] {
+        let mut lab = Lab::new();
+        let ask = sips(&mut lab);
+        lab.receive(way, &ask.text());
+        assert_eq!(lab.wrote(), ["416"], "{way:?}");
+        assert!(lab.told().iter().all(|event| !matches!(event, Event::Arrived(_))));
+    }
+}
+
+#[test]
+fn a_phone_that_registered_a_sips_contact_is_called_as_one() {
+    let mut lab = Lab::new();
+    let way = flow(Transport::Tls, PHONE, Some(7));
+    let ask = lab.register("801", "s", 1, "Contact: <sips:801@10.0.0.7:5061>");
+    assert_eq!(lab.prove(way, ask).status(), Some(200));
+    let (flow, invite) = call(&mut lab, 1);
+    assert_eq!((flow, invite.uri().unwrap().to_string().as_str()), (way, "sips:801@10.0.0.7:5061"));
+    assert_eq!(invite.header(Header::Contact).unwrap().text(), "<sips:sibai@192.0.2.1:5060>");
+}
+
 fn long() -> String {
     format!("{SDP}{}", "a=x-padding:0123456789012345678901234567890123456789\r\n".repeat(25))
 }

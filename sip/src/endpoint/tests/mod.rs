@@ -380,6 +380,7 @@ pub(super) fn outgoing(to: Destination) -> Outgoing {
         asserted: Some("13800138000".to_owned()),
         withheld: false,
         called: Some("4008001234".to_owned()),
+        referred_by: None,
         diverting: None,
         hops: None,
         sdp: SDP.to_owned(),

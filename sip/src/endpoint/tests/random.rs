@@ -132,7 +132,13 @@ fn command(kind: usize, leg: u64, status: u16) -> Command {
         10 => Command::RefuseRefer { leg: either, status },
         11 => Command::ReferProgress { leg: either, status },
         _ => {
-            let call = LampCall { leg: either, is_caller: true, is_confirmed: status > 199, remote: None };
+            let call = LampCall {
+                leg: either,
+                is_caller: true,
+                is_confirmed: status > 199,
+                remote: None,
+                dialog: None,
+            };
             Command::Lamp { user: "801".into(), state: Lamp { calls: vec![call] } }
         }
     }

@@ -92,6 +92,18 @@ fn a_blind_transfer_is_told_accepted_and_reported_to_its_end() {
 }
 
 #[test]
+fn who_is_rung_for_a_transfer_hears_by_whom() {
+    let mut lab = Lab::new();
+    lab.register_phone();
+    let to = Destination::Contact { user: "801".into(), contact: 1 };
+    let invite = Outgoing { referred_by: Some("802".into()), ..outgoing(to) };
+    lab.sent.clear();
+    lab.command(Command::Place { leg: LegId::placed(1), invite: Box::new(invite) });
+    let invite = lab.sent().pop().unwrap();
+    assert_eq!(invite.header(Header::ReferredBy).unwrap().text(), "<sip:802@sibai.test>");
+}
+
+#[test]
 fn a_phone_that_hangs_up_after_the_202_is_told_the_outcome_all_the_same() {
     let mut lab = Lab::new();
     let (leg, invite) = lab.placed_up();
@@ -117,22 +129,83 @@ fn a_phone_that_hangs_up_after_the_202_is_told_the_outcome_all_the_same() {
 }
 
 #[test]
-fn our_own_bye_does_not_cut_the_report_short_either() {
+fn our_bye_waits_until_the_outcome_was_heard() {
     let mut lab = Lab::new();
     let (leg, invite) = lab.placed_up();
     let (_, first) = lab.refer_accepted(leg, &refer(&invite, 1, "<sip:802@sibai.test>"));
-    lab.command(Command::HangUp { leg, cause: Cause::FlowEnded });
-    let bye = lab.notify();
     lab.command(Command::ReferProgress { leg, status: 200 });
+    lab.command(Command::HangUp { leg, cause: Cause::Transferred });
+    assert!(lab.sent().is_empty(), "the first NOTIFY is still out");
     lab.answer_notify(&first, 200);
     let last = lab.notify();
     assert_eq!(notice(&last), (over(Ending::NoResource), 200));
-    assert!(last.cseq().number > bye.cseq().number);
+    lab.answer_notify(&last, 200);
+    let bye = lab.notify();
+    assert!(is_method(&bye, &Method::Bye) && bye.cseq().number > last.cseq().number);
     lab.answer_notify(&bye, 200);
+    assert!(lab.told().is_empty(), "the control hung up: nothing is news");
+    assert_eq!(lab.endpoint.legs(), 0);
+    lab.assert_no_leak_but_registrations();
+}
+
+#[test]
+fn a_phone_that_refuses_the_notify_or_never_answers_it_is_hung_up_on_all_the_same() {
+    for status in [Some(481), None] {
+        let mut lab = Lab::new();
+        let (leg, invite) = lab.placed_up();
+        let (_, first) = lab.refer_accepted(leg, &refer(&invite, 1, "<sip:802@sibai.test>"));
+        lab.command(Command::HangUp { leg, cause: Cause::Transferred });
+        match status {
+            Some(status) => lab.answer_notify(&first, status),
+            None => lab.wait(Duration::from_millis(2_000)),
+        }
+        let sent = lab.sent();
+        let bye = sent.last().unwrap();
+        assert!(is_method(bye, &Method::Bye), "{status:?}: {sent:?}");
+        lab.answer_notify(bye, 200);
+        lab.wait(Duration::from_secs(33));
+        assert_eq!(lab.endpoint.legs(), 0, "{status:?}");
+    }
+}
+
+#[test]
+fn nothing_is_told_between_our_bye_and_its_answer() {
+    let mut lab = Lab::new();
+    let (leg, invite) = lab.placed_up();
+    let (_, first) = lab.refer_accepted(leg, &refer(&invite, 1, "<sip:802@sibai.test>"));
+    lab.answer_notify(&first, 200);
+    lab.command(Command::HangUp { leg, cause: Cause::RtpSilence });
+    let bye = lab.notify();
+    assert!(is_method(&bye, &Method::Bye), "there is nothing to wait for");
+    // A NOTIFY would overtake it, and the phone would refuse the BYE for its number.
+    lab.command(Command::ReferProgress { leg, status: 200 });
+    assert!(lab.sent().is_empty());
+    lab.answer_notify(&bye, 200);
+    let last = lab.notify();
+    assert_eq!(notice(&last), (over(Ending::NoResource), 200));
+    assert!(last.cseq().number > bye.cseq().number);
     assert_eq!(lab.endpoint.legs(), 1, "the dialog lives until the last NOTIFY is answered");
     lab.answer_notify(&last, 200);
     assert_eq!(lab.endpoint.legs(), 0);
     lab.assert_no_leak_but_registrations();
+}
+
+#[test]
+fn a_phone_that_hangs_up_while_our_bye_waits_is_told_the_rest_and_we_send_no_bye() {
+    let mut lab = Lab::new();
+    let (leg, invite) = lab.placed_up();
+    let (_, first) = lab.refer_accepted(leg, &refer(&invite, 1, "<sip:802@sibai.test>"));
+    lab.command(Command::ReferProgress { leg, status: 200 });
+    lab.command(Command::HangUp { leg, cause: Cause::Transferred });
+    lab.receive(udp(PHONE), &within(&invite, "BYE", "phone", 2).text());
+    assert_eq!(lab.wrote(), ["200"]);
+    lab.answer_notify(&first, 200);
+    let last = lab.notify();
+    assert_eq!(notice(&last), (over(Ending::NoResource), 200));
+    lab.answer_notify(&last, 200);
+    lab.wait(Duration::from_secs(3));
+    assert!(lab.sent().is_empty() && lab.told().is_empty());
+    assert_eq!(lab.endpoint.legs(), 0);
 }
 
 #[test]
@@ -308,8 +381,8 @@ fn the_subscription_is_refreshed_and_ended_by_subscribe_in_its_dialog() {
 }
 
 impl Lab {
-    /// The second phone, of user 802, called and answered; the leg and our INVITE to it.
-    fn second_phone_up(&mut self) -> (LegId, Message) {
+    /// The second phone, of user 802, called; the leg and our INVITE to it.
+    fn second_phone_called(&mut self) -> (LegId, Message) {
         let ask = self.register("802", "reg-2", 1, "Contact: <sip:802@10.0.0.8:5060>");
         assert_eq!(self.prove(udp(PHONE_2), ask).status(), Some(200));
         let contact = self.told().iter().find_map(|event| match event {
@@ -319,7 +392,12 @@ impl Lab {
         let leg = LegId::placed(2);
         let to = Destination::Contact { user: "802".into(), contact: contact.unwrap() };
         self.command(Command::Place { leg, invite: Box::new(outgoing(to)) });
-        let invite = self.sent().pop().unwrap();
+        (leg, self.sent().pop().unwrap())
+    }
+
+    /// The same, answered.
+    fn second_phone_up(&mut self) -> (LegId, Message) {
+        let (leg, invite) = self.second_phone_called();
         self.receive(udp(PHONE_2), &answer(&invite, 200, "phone2", SDP));
         self.told();
         self.sent.clear();
@@ -416,4 +494,30 @@ fn a_leg_that_is_ending_or_of_another_line_is_not_replaced() {
     assert_eq!(lab.invite_replacing("leaving", &replaces).status(), Some(603), "RFC 3891 section 3");
     lab.receive(udp(PHONE_2), &answer(&bye, 200, "phone2", ""));
     assert_eq!(lab.invite_replacing("gone", &replaces).status(), Some(481));
+}
+
+#[test]
+fn an_invite_that_replaces_a_ringing_leg_of_its_line_says_which_by_either_ends_name() {
+    let mut lab = Lab::new();
+    let (leg, invite) = lab.second_phone_called();
+    let (ours, call) = (invite.from_tag().unwrap(), invite.call_id());
+    let replaces = |to: &str, from: &str| format!("Replaces: {call};to-tag={to};from-tag={from}");
+    let asks = |lab: &mut Lab, id: &str, replaces: String| {
+        lab.told();
+        let answer = lab.invite_replacing(id, &replaces);
+        let arrived = lab.told().into_iter().find_map(|event| match event {
+            Event::Arrived(incoming) => Some(incoming.replaces),
+            _ => None,
+        });
+        (answer.status(), arrived)
+    };
+    assert_eq!(asks(&mut lab, "p1", replaces(&ours, "phone2")), (Some(481), None), "it does not ring yet");
+    lab.receive(udp(PHONE_2), &answer(&invite, 180, "phone2", ""));
+    let taken = (Some(100), Some(Some(leg)));
+    assert_eq!(asks(&mut lab, "p2", replaces(&ours, "phone2")), taken);
+    assert_eq!(asks(&mut lab, "p3", replaces("phone2", &ours)), taken, "as the phone that rings knows it");
+    assert_eq!(asks(&mut lab, "p4", format!("{};early-only", replaces(&ours, "phone2"))), taken);
+    assert_eq!(asks(&mut lab, "p5", replaces(&ours, "other")), (Some(481), None));
+    lab.command(Command::GiveUp { leg, cause: Cause::CallerGaveUp });
+    assert_eq!(asks(&mut lab, "p6", replaces(&ours, "phone2")), (Some(481), None), "it has stopped ringing");
 }

@@ -12,6 +12,7 @@ fn lamp(calls: &[(u64, bool)]) -> Command {
         is_caller: false,
         is_confirmed,
         remote: Some("138****8000".to_owned()),
+        dialog: None,
     };
     Command::Lamp { user: "801".into(), state: Lamp { calls: calls.iter().map(call).collect() } }
 }
@@ -82,6 +83,27 @@ impl Lab {
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.remove(0)
     }
+}
+
+#[test]
+fn a_call_that_rings_is_shown_by_the_name_under_which_it_can_be_picked_up() {
+    let mut lab = Lab::new();
+    let (_, invite) = lab.place();
+    lab.receive(udp(PHONE), &answer(&invite, 180, "phone", ""));
+    let flow = udp(WATCHER);
+    lab.watches(flow, "w-1");
+    lab.command(lamp(&[(1, false)]));
+    lab.wait(Duration::from_millis(100));
+    let notify = lab.only();
+    let xml = String::from_utf8(notify.body().to_vec()).unwrap();
+    let document = roxmltree::Document::parse(&xml).unwrap();
+    let dialog = document.descendants().find(|node| node.tag_name().name() == "dialog").unwrap();
+    let (call_id, ours) = (invite.call_id(), invite.from_tag());
+    assert_eq!(dialog.attribute("call-id"), Some(call_id.as_ref()));
+    assert_eq!(
+        (dialog.attribute("local-tag"), dialog.attribute("remote-tag")),
+        (Some("phone"), ours.as_deref())
+    );
 }
 
 #[test]

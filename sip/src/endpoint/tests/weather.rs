@@ -219,6 +219,7 @@ fn whatever_the_link_does_a_watcher_ends_up_with_the_lamp_as_it_is() {
                 is_caller: true,
                 is_confirmed: number == 0,
                 remote: None,
+                dialog: None,
             };
             let state = Lamp { calls: (0..calls).map(call).collect() };
             storm.command(Command::Lamp { user: "801".into(), state });
