@@ -12,6 +12,7 @@ mod g729;
 mod noise;
 mod opus;
 pub mod resample;
+pub mod stretch;
 mod transcoder;
 
 pub use coding::{Coding, MOST_PAYLOAD, MOST_SAMPLES, Rate};

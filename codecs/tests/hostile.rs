@@ -108,3 +108,17 @@ fn nothing_is_allocated_for_a_packet() {
         }
     }
 }
+
+#[test]
+fn a_call_that_is_transcoded_has_a_bounded_size() {
+    for (one, other, most) in [(Coding::Pcma, Coding::G722, 24), (Coding::Pcma, Coding::Opus, 600)] {
+        let mut boxed = 0;
+        for (from, to) in [(one, other), (other, one)] {
+            let counted = allocation_counter::measure(|| drop(Transcoder::new(from, to)));
+            boxed += counted.bytes_max;
+        }
+        let size = (2 * size_of::<Transcoder>() as u64 + boxed) / 1024;
+        println!("{one:?} and {other:?}: {size} KB");
+        assert!(size <= most, "{one:?} and {other:?}: {size} KB");
+    }
+}

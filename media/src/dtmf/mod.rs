@@ -1,9 +1,12 @@
-//! Digits on the wire: RFC 4733 events in and out, SIP INFO bodies.
+//! Digits on the wire: RFC 4733 events in and out, SIP INFO bodies, tones in the audio.
 
+pub mod band;
 pub mod info;
+mod keys;
 mod receive;
 mod send;
 
+pub use keys::{Keys, Way};
 pub use receive::Receiver;
 pub use send::{Sender, Step};
 
