@@ -8,7 +8,8 @@ use crate::g729;
 use crate::resample::{Down, Up};
 use crate::{g722, opus};
 
-/// An encoder of one stream. Nothing is allocated after `new`; a clone of Opus or G.729 begins anew.
+/// An encoder of one stream. Nothing is allocated after `new`, unless the packets of Opus change their
+/// length, with which it begins anew; so does a clone of Opus or G.729.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     coding: Coding,

@@ -22,6 +22,8 @@ pub(crate) struct Encoder {
     rate: Rate,
     effort: Effort,
     state: Option<OpusEncoder>,
+    /// The length of the last frame: the crate panics when frames of a stream become shorter.
+    frame: usize,
 }
 
 /// What an encoder was told.
@@ -94,7 +96,7 @@ impl Encoder {
 
     fn open(rate: Rate, effort: Effort) -> Self {
         let state = OpusEncoder::new(rate.hz() as i32, 1, Application::Voip).ok();
-        let mut encoder = Self { rate, effort, state };
+        let mut encoder = Self { rate, effort, state, frame: 0 };
         encoder.tune();
         encoder
     }
@@ -138,17 +140,20 @@ impl Encoder {
         if room < LEAST_ROOM {
             return 0;
         }
-        if self.state.is_none() {
+        let other = self.frame != 0 && self.frame != pcm.len();
+        if self.state.is_none() || other {
             *self = Self::open(self.rate, self.effort);
         }
+        self.frame = pcm.len();
         let Some(mut state) = self.state.take() else { return 0 };
         let coded = fenced(|| {
             let len = state.encode_i16(pcm, pcm.len(), &mut out[..room]);
             (state, len)
         });
-        let Some((state, len)) = coded else { return 0 };
+        // After a panic or a refusal the next frame begins with a new state.
+        let Some((state, Ok(len))) = coded else { return 0 };
         self.state = Some(state);
-        len.unwrap_or(0).min(room)
+        len.min(room)
     }
 
     /// Opus has no frame of 30 ms: three of 10 in one packet, each with its length (RFC 6716 §3.2.5).

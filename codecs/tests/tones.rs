@@ -67,6 +67,23 @@ fn every_packet_length_gives_back_as_many_samples() {
     }
 }
 
+#[test]
+fn packets_may_change_their_length_in_the_middle_of_a_stream() {
+    for &coding in Coding::ALL {
+        for rate in [Rate::Narrow, Rate::Wide] {
+            let mut encoder = codecs::Encoder::new(coding, rate);
+            let mut decoder = Decoder::new(coding, rate);
+            for ms in [20, 60, 10, 40, 30, 20, 60, 20, 10, 30, 60, 10] {
+                let audio = tone(440.0, 6000.0, rate, rate.samples(ms) * 10);
+                let packets = signal::coded(&mut encoder, ms, &audio);
+                let heard = decoded(&mut decoder, packets.iter().map(|p| Some(p.as_slice())));
+                assert_eq!(heard.len(), audio.len(), "{coding:?} {rate:?} {ms} ms");
+            }
+            assert_eq!(decoder.faults(), 0);
+        }
+    }
+}
+
 /// What comes out of a transcoder that is pulled after each push, and how long its packets say they are.
 fn transcoded(transcoder: &mut Transcoder, payloads: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut all = Vec::new();

@@ -149,11 +149,11 @@ const TONES: usize = 8;
 
 /// Twice the cosine of each tone's step, 697 to 941 Hz and 1209 to 1633 Hz at 8 kHz.
 const COEFFICIENTS: [f32; TONES] =
-    [1.707_737_8, 1.645_281_1, 1.568_687, 1.478_204_6, 1.164_104, 0.996_370_2, 0.798_618_4, 0.568_532_4];
+    [1.707_737_8, 1.645_281_1, 1.568_687, 1.478_204_6, 1.164_104, 0.996_370_2, 0.798_618_4, 0.568_532_7];
 
 /// The tones' steps from sample to sample.
 const ANGLES: [f32; TONES] =
-    [0.547_422_5, 0.604_756_6, 0.669_159_24, 0.739_059_67, 0.949_546_4, 1.049_291_9, 1.160_033, 1.282_555_2];
+    [0.547_422_5, 0.604_756_6, 0.669_159_23, 0.739_059_7, 0.949_546_4, 1.049_292, 1.160_033_1, 1.282_555_2];
 
 /// -42 dBm0 a tone: its peak is 180 where a full sine's, 3.17 dBm0, is 32636; a filter makes of it the
 /// square of that times half a block.

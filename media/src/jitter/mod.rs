@@ -323,7 +323,7 @@ impl Buffer {
         let Some(payload) = self.store.payload(found.sequence) else {
             // A flood of longer packets has overwritten it.
             self.counters.dropped += 1;
-            return Take::Lost { ticks: found.ticks as u32, next: None };
+            return Take::Lost { ticks: found.ticks.max(1) as u32, next: None };
         };
         Take::Audio(Audio {
             payload,
@@ -339,12 +339,11 @@ impl Stream {
     /// Nothing is there. The first of it is made up, and then it is silence; time goes on all the while,
     /// unless the delay has proved too short for the jitter.
     fn dry(&mut self, excess: i64, ten: i64, counters: &mut Counters) -> Take<'static> {
-        let so_far = match self.state {
-            State::Dry(made) => made,
-            _ => {
-                counters.underruns += 1;
-                0
-            }
+        let so_far = if let State::Dry(made) = self.state {
+            made
+        } else {
+            counters.underruns += 1;
+            0
         };
         let made_up = so_far < MADE_UP_TENS * ten;
         let ticks = if made_up { self.frame.clamp(1, MADE_UP_TENS * ten) } else { ten };

@@ -351,8 +351,7 @@ fn keys_between_packets_are_no_loss() {
     let mut sender = Sender::new();
     let mut listener = Vec::new();
     let sent = sender.send(60);
-    for n in 0..60 {
-        let packet = sent[n];
+    for (n, packet) in sent.iter().enumerate() {
         if (20..30).contains(&n) {
             buffer.pass(1, packet.sequence);
         } else {

@@ -110,7 +110,7 @@ fn a_thousand_keys_in_noise_are_all_heard() {
     for (below, least) in [(24.0, 1008), (15.0, 1000)] {
         let mut audio = pressed(&keys, Press { on_ms: 60, off_ms: 60, ..USUAL });
         // The two tones have the power of one at -8 dBm0 or so; even noise of this peak lies below it.
-        let power = (peak(-12.0).powi(2) + peak(-10.0).powi(2)) / 2.0;
+        let power = peak(-12.0).powi(2).midpoint(peak(-10.0).powi(2));
         let loudest = (3.0 * power / 10f64.powf(below / 10.0)).sqrt();
         for sample in &mut audio {
             *sample += loudest * noise.next();
