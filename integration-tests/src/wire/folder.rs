@@ -14,6 +14,8 @@ pub struct Setup {
     pub(super) log: String,
     pub(super) arguments: Vec<String>,
     pub(super) variables: Vec<(String, String)>,
+    /// The soft limit of open files that it is started with.
+    pub(super) files: Option<u32>,
     short_prompts: bool,
     /// Certificates of the listeners, when it listens over every transport.
     secure: Option<(String, Issued)>,
@@ -29,6 +31,7 @@ impl Default for Setup {
             log: "info".into(),
             arguments: Vec::new(),
             variables: Vec::new(),
+            files: None,
             short_prompts: true,
             secure: None,
             engine: Vec::new(),
@@ -94,6 +97,13 @@ impl Setup {
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    /// The shell or systemd grants it so many open files, and more if it asks.
+    #[must_use]
+    pub fn files(mut self, granted: u32) -> Self {
+        self.files = Some(granted);
         self
     }
 

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use phones::live::{self, LivePhone, Sockets};
 use phones::{Action, Behaviour, Carrier, CarrierSetup, Event, Phone};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -105,7 +105,15 @@ impl Sibai {
     }
 
     fn command(&self, task: &str) -> Result<Start> {
-        let mut command = Command::new(program()?);
+        let mut command = match self.setup.files {
+            None => Command::new(program()?),
+            Some(granted) => {
+                // It becomes the program: the same process.
+                let mut command = Command::new("prlimit");
+                command.arg(format!("--nofile={granted}:")).arg(program()?);
+                command
+            }
+        };
         command
             .arg(task)
             .arg("--config")
@@ -417,6 +425,12 @@ impl Start {
         let (out, log) = (File::create(out)?, File::create(log)?);
         self.0.stdout(out).stderr(log).spawn().context("Sibai cannot be started")
     }
+}
+
+/// Lets this test open as many files as the machine allows; a shell grants often 1,024 only.
+pub fn open_many_files() -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).context("more open files")
 }
 
 fn read(file: &Path) -> String {

@@ -3,6 +3,7 @@
 
 mod banner;
 mod directory;
+mod files;
 mod news;
 mod places;
 mod tasks;
@@ -82,6 +83,7 @@ impl Process {
     /// Starts everything, or says in one sentence what stands in the way; then nothing is left behind.
     pub fn start(loaded: &Loaded, options: &Options) -> anyhow::Result<Self> {
         let (engine, plan, prompts) = ready_made(loaded)?;
+        files::allow_all(engine.limits.max_calls);
         let clock = clock(&engine, &plan, options.at)?;
         let tls = Tls::load(&engine, &loaded.folder).map_err(|why| anyhow::anyhow!("TLS: {why}"))?;
         let bound = bind(&engine, options.free_ports)?;
