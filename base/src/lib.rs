@@ -12,6 +12,7 @@ pub mod net;
 pub mod number;
 pub mod period;
 pub mod pii;
+pub mod stun;
 pub mod time;
 
 pub use cause::{Blame, Cause, Party};

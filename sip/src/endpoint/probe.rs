@@ -12,14 +12,9 @@ use std::time::Duration;
 
 use base::{Mono, Name};
 
-use super::wire::{Owner, PRODUCT, Wire};
-use crate::header::address::Address;
+use super::wire::{Owner, Wire};
 use crate::header::uri::Uri;
 use crate::message::Message;
-use crate::message::draft::Draft;
-use crate::message::method::Method;
-use crate::message::name::Header;
-use crate::message::reply::MAX_FORWARDS;
 use crate::seam::{Directory, Event, Flow, Trunk};
 use crate::transaction::Key;
 
@@ -280,19 +275,7 @@ impl Probe {
 
 fn options(wire: &mut Wire, trunk: &Trunk, target: &Flow) -> Option<Message> {
     let uri = Uri::sip(None, &trunk.host, trunk.port).ok()?;
-    let from = Uri::sip(Some("ping"), &wire.directory.realm, None).ok()?;
-    let tag = wire.fresh_tag();
-    let call_id = wire.entropy.token(12);
-    let draft = Draft::request(Method::Options, &uri)
-        .header(Header::Via, wire.via(target))
-        .header(Header::MaxForwards, MAX_FORWARDS)
-        .header(Header::From, Address::new(from).tagged(&tag))
-        .header(Header::To, Address::new(uri))
-        .header(Header::CallId, call_id)
-        .header(Header::CSeq, "1 OPTIONS")
-        .header(Header::Contact, wire.contact(target))
-        .header(Header::UserAgent, PRODUCT);
-    Some(draft.finish())
+    wire.ping(target, &uri)
 }
 
 /// How often each target is asked.

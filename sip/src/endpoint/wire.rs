@@ -11,11 +11,14 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::endpoint::login;
+use crate::header::address::Address;
+use crate::header::uri::Uri;
 use crate::header::via::{self, Via};
 use crate::message::Message;
 use crate::message::draft::Draft;
 use crate::message::method::Method;
 use crate::message::name::Header;
+use crate::message::reply::MAX_FORWARDS;
 use crate::registrar::Moved;
 use crate::seam::{Directory, Event, Flow, Limits, Output, Transport, Trunk};
 use crate::transaction::client::{self, Client};
@@ -23,6 +26,17 @@ use crate::transaction::key::ByKey;
 use crate::transaction::server::{self, Acknowledged, Server};
 use crate::transaction::table::Table;
 use crate::transaction::{Key, Keyring, PATIENCE};
+
+/// What a request outside every dialog says of itself.
+pub(crate) struct Lone<'a> {
+    pub(crate) uri: &'a Uri,
+    pub(crate) from: Uri,
+    pub(crate) to: Uri,
+    pub(crate) call_id: &'a str,
+    /// Of CSeq.
+    pub(crate) number: u32,
+    pub(crate) contact: String,
+}
 
 /// Whose a client transaction is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -274,6 +288,30 @@ impl Wire {
             (transport, true) => format!("<sips:{CONTACT_USER}@{at};transport={transport}>"),
             (transport, false) => format!("<sip:{CONTACT_USER}@{at};transport={transport}>"),
         }
+    }
+
+    /// A request that belongs to no dialog (RFC 3261 section 8.1.1), with a Via and a tag of its own.
+    pub(crate) fn lone(&mut self, flow: &Flow, method: Method, lone: Lone<'_>) -> Draft {
+        let tag = self.fresh_tag();
+        let sequence = format!("{} {}", lone.number, method.as_str());
+        Draft::request(method, lone.uri)
+            .header(Header::Via, self.via(flow))
+            .header(Header::MaxForwards, MAX_FORWARDS)
+            .header(Header::From, Address::new(lone.from).tagged(&tag))
+            .header(Header::To, Address::new(lone.to))
+            .header(Header::CallId, lone.call_id)
+            .header(Header::CSeq, sequence)
+            .header(Header::Contact, lone.contact)
+            .header(Header::UserAgent, PRODUCT)
+    }
+
+    /// An OPTIONS that asks whether anybody is there, or keeps a NAT's mapping.
+    pub(crate) fn ping(&mut self, flow: &Flow, uri: &Uri) -> Option<Message> {
+        let from = Uri::sip(Some("ping"), &self.directory.realm, None).ok()?;
+        let call_id = self.entropy.token(12);
+        let contact = self.contact(flow);
+        let lone = Lone { uri, from, to: uri.clone(), call_id: &call_id, number: 1, contact };
+        Some(self.lone(flow, Method::Options, lone).finish())
     }
 
     /// The address that we tell the peer of this way: the public one toward peers outside our own networks.

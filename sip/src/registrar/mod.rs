@@ -12,13 +12,7 @@ use std::time::Duration;
 
 use base::{Mono, Name};
 
-use crate::endpoint::wire::{PRODUCT, Wire};
-use crate::header::address::Address;
-use crate::header::uri::Uri;
-use crate::message::draft::Draft;
-use crate::message::method::Method;
-use crate::message::name::Header;
-use crate::message::reply::MAX_FORWARDS;
+use crate::endpoint::wire::Wire;
 use crate::seam::{Ban, Event, Flow, Transport};
 use binding::{Binding, Registration};
 
@@ -320,19 +314,8 @@ impl Registrar {
 /// OPTIONS through the NAT of a phone. It is sent once and its answer is not waited for: the packet keeps the
 /// hole open, the answer would change nothing.
 fn keep_alive(wire: &mut Wire, binding: &Binding) {
-    let Ok(from) = Uri::sip(Some("ping"), &wire.directory.realm, None) else { return };
-    let tag = wire.fresh_tag();
-    let call_id = wire.entropy.token(12);
-    let draft = Draft::request(Method::Options, &binding.contact)
-        .header(Header::Via, wire.via(&binding.flow))
-        .header(Header::MaxForwards, MAX_FORWARDS)
-        .header(Header::From, Address::new(from).tagged(&tag))
-        .header(Header::To, Address::new(binding.contact.clone()))
-        .header(Header::CallId, call_id)
-        .header(Header::CSeq, "1 OPTIONS")
-        .header(Header::Contact, wire.contact(&binding.flow))
-        .header(Header::UserAgent, PRODUCT);
-    wire.send(binding.flow, draft.finish().as_bytes().clone());
+    let Some(ping) = wire.ping(&binding.flow, &binding.contact) else { return };
+    wire.send(binding.flow, ping.as_bytes().clone());
 }
 
 /// Phones whose connections broke at one moment: those of a large office.

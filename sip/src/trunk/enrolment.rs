@@ -16,14 +16,12 @@ use base::{Mono, Name};
 
 use crate::dialog::leg::Party;
 use crate::endpoint::login::{self, transport_param};
-use crate::endpoint::wire::{Owner, PRODUCT, Wire};
+use crate::endpoint::wire::{Lone, Owner, Wire};
 use crate::header::address::{Address, Contacts};
 use crate::header::uri::Uri;
 use crate::message::Message;
-use crate::message::draft::Draft;
 use crate::message::method::Method;
 use crate::message::name::Header;
-use crate::message::reply::MAX_FORWARDS;
 use crate::seam::{Event, Flow, Registration, Trunk};
 use crate::transaction::Key;
 
@@ -345,17 +343,9 @@ fn write(
     if !transport_param(flow).is_empty() {
         contact = contact.with_param("transport", transport_param(flow)).ok()?;
     }
-    let tag = wire.fresh_tag();
-    let draft = Draft::request(Method::Register, &registrar)
-        .header(Header::Via, wire.via(flow))
-        .header(Header::MaxForwards, MAX_FORWARDS)
-        .header(Header::From, Address::new(record.clone()).tagged(&tag))
-        .header(Header::To, Address::new(record))
-        .header(Header::CallId, call_id)
-        .header(Header::CSeq, format_args!("{number} REGISTER"))
-        .header(Header::Contact, Address::new(contact))
-        .header(Header::Expires, expires.as_secs())
-        .header(Header::UserAgent, PRODUCT);
+    let contact = Address::new(contact).to_string();
+    let lone = Lone { uri: &registrar, from: record.clone(), to: record, call_id, number, contact };
+    let draft = wire.lone(flow, Method::Register, lone).header(Header::Expires, expires.as_secs());
     Some(draft.finish())
 }
 
