@@ -12,7 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use media::Engine;
 use media::prompts::{Prompt, Prompts};
 use media::rtp::{self, HEADER, Header};
-use media::seam::{Command, Direction, Event, Port, Sink, Stream, Tapped};
+use media::seam::{Command, Direction, Event, Events, Port, Sink, Stream, Tapped};
 
 struct Nowhere(u64);
 
@@ -32,9 +32,9 @@ impl Sink for Nowhere {
 
 fn stream(address: SocketAddr, law: Law) -> Stream {
     Stream {
-        law,
+        coding: law.into(),
         payload_type: if law == Law::A { 8 } else { 0 },
-        event_type: Some(101),
+        events: Some(Events { payload_type: 101, clock: 8000 }),
         ptime: 20,
         remote_rtp: address,
         remote_rtcp: address,

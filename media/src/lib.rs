@@ -5,6 +5,7 @@ pub mod dtmf;
 pub mod engine;
 pub mod jitter;
 pub mod ice;
+pub mod jitter;
 pub mod prompts;
 pub mod property;
 pub mod quality;

@@ -37,7 +37,7 @@ pub struct Reported {
     pub lost: i32,
     /// Highest sequence number with its cycles.
     pub highest: u32,
-    /// Jitter in samples.
+    /// Jitter in ticks of the stream's clock.
     pub jitter: u32,
 }
 
@@ -50,8 +50,10 @@ struct Current {
     received: u64,
     expected_prior: u64,
     received_prior: u64,
+    /// Ticks of its timestamps in a second; 0 until something was measured.
+    clock: u32,
     transit: Option<u32>,
-    /// Sixteenths of a sample.
+    /// Sixteenths of a tick.
     jitter: u32,
 }
 
@@ -95,14 +97,19 @@ impl Reception {
         self.suspect = None;
     }
 
-    /// Measures jitter by one audio packet (not by events: their timestamps stand still).
-    pub fn measure(&mut self, timestamp: u32, arrived: Mono) {
+    /// Measures jitter by one audio packet (not by events: their timestamps stand still), whose timestamp counts
+    /// `clock` ticks a second.
+    pub fn measure(&mut self, timestamp: u32, arrived: Mono, clock: u32) {
         let Some(current) = &mut self.current else { return };
-        let transit = samples(arrived).wrapping_sub(timestamp);
+        if current.clock != clock {
+            // Another coding: what was measured was measured in other ticks.
+            (current.clock, current.transit, current.jitter) = (clock, None, 0);
+        }
+        let transit = ticks(arrived, clock).wrapping_sub(timestamp);
         if let Some(before) = current.transit {
             let change = transit.wrapping_sub(before).cast_signed().unsigned_abs();
             // A gap of the sender's clock (it was on hold, say) is no jitter.
-            if change < LARGEST_STEP {
+            if change < LARGEST_STEP_SECS * clock {
                 current.jitter = current.jitter + change - ((current.jitter + 8) >> 4);
             }
         }
@@ -127,7 +134,9 @@ impl Reception {
 
     /// Interarrival jitter in milliseconds.
     pub fn jitter_ms(&self) -> f32 {
-        self.current.as_ref().map_or(0.0, |current| current.jitter as f32 / 16.0 / 8.0)
+        self.current
+            .as_ref()
+            .map_or(0.0, |current| current.jitter as f32 / 16.0 / (current.clock.max(1) as f32 / 1000.0))
     }
 
     /// The report block for the time since the last call (RFC 3550 §A.3).
@@ -165,6 +174,7 @@ impl Current {
             received: 1,
             expected_prior: 0,
             received_prior: 0,
+            clock: 0,
             transit: None,
             jitter: 0,
         }
@@ -175,9 +185,10 @@ impl Current {
     }
 }
 
-/// A moment as samples of 8000 Hz, wrapping like RTP timestamps.
-pub fn samples(at: Mono) -> u32 {
-    (at.as_nanos() / 125_000) as u32
+/// A moment as ticks of an RTP clock, wrapping like its timestamps.
+pub fn ticks(at: Mono, clock: u32) -> u32 {
+    // Whole kilohertz: every clock of audio is, and a nanosecond count times 48 fits.
+    (at.as_nanos() / 1000).wrapping_mul(u64::from(clock / 1000)).wrapping_div(1000) as u32
 }
 
 /// RFC 3550 §A.1 MAX_DROPOUT: a minute of lost packets.
@@ -186,8 +197,8 @@ const MOST_DROPPED: u16 = 3000;
 /// RFC 3550 §A.1 MAX_MISORDER: two seconds.
 const MOST_MISORDERED: u16 = 100;
 
-/// Ten seconds: beyond that two packets do not belong to one talk spurt.
-const LARGEST_STEP: u32 = 80_000;
+/// Beyond this two packets do not belong to one talk spurt.
+const LARGEST_STEP_SECS: u32 = 10;
 
 #[cfg(test)]
 mod tests {
@@ -232,9 +243,9 @@ mod tests {
             let late = u64::from(k * 7919 % 31);
             let arrived = Mono::ZERO + Duration::from_millis(20 * u64::from(k) + late);
             reception.admit(1, k as u16);
-            reception.measure(k * 160, arrived);
+            reception.measure(k * 160, arrived, 8000);
             steady.admit(1, k as u16);
-            steady.measure(k * 160, Mono::ZERO + Duration::from_millis(20 * u64::from(k)));
+            steady.measure(k * 160, Mono::ZERO + Duration::from_millis(20 * u64::from(k)), 8000);
             let transit = late as f64;
             if let Some(before) = before {
                 expected += ((transit - before).abs() - expected) / 16.0;

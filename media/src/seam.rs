@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::g711::Law;
 use base::{Digit, LegId, Mono, Name, RecordingId};
+
+use codecs::Coding;
 
 use crate::prompts::Prompts;
 
@@ -14,11 +15,11 @@ use crate::prompts::Prompts;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// The one audio codec in use, both ways.
-    pub law: Law,
+    pub coding: Coding,
     /// Its payload type: what we send and what we expect.
     pub payload_type: u8,
-    /// The telephone-event payload type at 8000 Hz, when negotiated (RFC 4733).
-    pub event_type: Option<u8>,
+    /// How keys are told, when telephone-event was negotiated (RFC 4733).
+    pub events: Option<Events>,
     /// Packet time we send, in milliseconds (10-60, default 20).
     pub ptime: u32,
     /// Where the peer says it receives RTP. Port 0 or address 0.0.0.0: it does not.
@@ -31,6 +32,15 @@ pub struct Stream {
     pub direction: Direction,
     /// The address its signalling comes from; latching trusts it like the SDP's (reliability.md 5, rule 16).
     pub signalling: IpAddr,
+}
+
+/// How keys are told in RTP (RFC 4733).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// The payload type of telephone-event.
+    pub payload_type: u8,
+    /// Ticks a second in which durations are told: the audio's clock where the peer offers that one.
+    pub clock: u32,
 }
 
 /// Which way audio flows, seen from us (RFC 3264 §8.4).
@@ -102,6 +112,15 @@ pub enum Command {
         a: LegId,
         /// The other.
         b: LegId,
+    },
+    /// A leg hears these from now on, mixed, and nobody else; none: silence. Whether they hear it is told by orders of
+    /// their own: in a conference of three everybody hears the two others, a supervisor who listens is heard by nobody,
+    /// one who whispers by the seat alone.
+    Hear {
+        /// Who hears.
+        leg: LegId,
+        /// Whom: at most eight.
+        of: Vec<LegId>,
     },
     /// Copies what both legs receive to the recorder.
     Tap {
@@ -228,7 +247,7 @@ pub struct Tapped {
     /// RTP SSRC.
     pub ssrc: u32,
     /// Its codec.
-    pub law: Law,
+    pub coding: Coding,
     /// Bytes of `payload` in use.
     pub len: u16,
     /// The payload as received.
@@ -236,7 +255,7 @@ pub struct Tapped {
 }
 
 impl Tapped {
-    /// 60 ms of G.711; longer payloads are cut and counted.
+    /// 60 ms of G.711 or G.722, and ten times what Opus needs of a voice; longer payloads are counted, and cut or left out.
     pub const LONGEST: usize = 480;
 
     /// The bytes in use.
@@ -244,6 +263,9 @@ impl Tapped {
         &self.payload[..usize::from(self.len).min(Self::LONGEST)]
     }
 }
+
+/// The static payload type of comfort noise (RFC 3389 §4): taken whether it was negotiated or not.
+pub const COMFORT: u8 = 13;
 
 /// Where an engine puts what it wants to leave it; the driver's side of the wall.
 pub trait Sink {

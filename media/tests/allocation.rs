@@ -9,7 +9,7 @@ use base::{Digit, LegId, Mono, Now, RecordingId};
 use media::Engine;
 use media::prompts::{Prompt, Prompts};
 use media::rtp::{self, HEADER, Header};
-use media::seam::{Command, Direction, Event, Port, Sink, Stream, Tapped};
+use media::seam::{Command, Direction, Event, Events, Port, Sink, Stream, Tapped};
 use media::srtp::{Keying, Opener, Sealer, Suite};
 
 #[derive(Default)]
@@ -47,9 +47,9 @@ fn engine(now: Now, out: &mut Count) -> Engine {
     let mut engine = Engine::new(Arc::new(prompts));
     for (leg, law) in [(CALLER, Law::A), (SEAT, Law::Mu), (MUSIC, Law::A)] {
         let stream = Stream {
-            law,
+            coding: law.into(),
             payload_type: if law == Law::A { 8 } else { 0 },
-            event_type: Some(101),
+            events: Some(Events { payload_type: 101, clock: 8000 }),
             ptime: 20,
             remote_rtp: peer(leg),
             remote_rtcp: peer(leg),

@@ -1,7 +1,7 @@
 //! What is known about a recording before its first frame: the spool's header and the catalog's first row.
 
-use base::g711::Law;
 use base::{CallId, Name, PhoneNumber, RecordingId, Timestamp};
+use codecs::Coding;
 use serde::{Deserialize, Serialize};
 
 use crate::words::words;
@@ -29,19 +29,19 @@ pub struct Facts {
     pub consent: Consent,
     /// The wall clock at sample 0 of the recording.
     pub started: Timestamp,
-    /// How the caller's side was coded at the start (each packet says its own law as well).
-    #[serde(with = "LawWord")]
-    pub caller_law: Law,
+    /// How the caller's side was coded at the start (each packet says its own codec as well).
+    #[serde(with = "codec_word", alias = "caller_law")]
+    pub caller_codec: Coding,
     /// How the seat's side was coded at the start.
-    #[serde(with = "LawWord")]
-    pub seat_law: Law,
+    #[serde(with = "codec_word", alias = "seat_law")]
+    pub seat_codec: Coding,
 }
 
 impl Facts {
     /// The codecs of both sides, caller first: `pcma`, or `pcma/pcmu` when they differ.
     pub fn codec(&self) -> String {
-        let (caller, seat) = (codec_word(self.caller_law), codec_word(self.seat_law));
-        if caller == seat { caller.to_owned() } else { format!("{caller}/{seat}") }
+        let (caller, seat) = (codec_word::of(self.caller_codec), codec_word::of(self.seat_codec));
+        if caller == seat { caller } else { format!("{caller}/{seat}") }
     }
 }
 
@@ -99,20 +99,25 @@ impl Side {
     }
 }
 
-fn codec_word(law: Law) -> &'static str {
-    match law {
-        Law::A => "pcma",
-        Law::Mu => "pcmu",
-    }
-}
+/// A codec is written as its name in SDP, in small letters.
+mod codec_word {
+    use codecs::Coding;
+    use serde::{Deserialize as _, Deserializer, Serializer};
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Law", rename_all = "lowercase")]
-enum LawWord {
-    #[serde(rename = "pcma")]
-    A,
-    #[serde(rename = "pcmu")]
-    Mu,
+    pub(super) fn of(coding: Coding) -> String {
+        coding.name().to_ascii_lowercase()
+    }
+
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's shape")]
+    pub(super) fn serialize<S: Serializer>(coding: &Coding, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&of(*coding))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Coding, D::Error> {
+        let word = String::deserialize(from)?;
+        let known = Coding::ALL.iter().copied().find(|coding| coding.name().eq_ignore_ascii_case(&word));
+        known.ok_or_else(|| serde::de::Error::custom(format!("unknown codec {word:?}")))
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod lane;
 mod render;
+mod voice;
 mod window;
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ mod tests;
 use std::io;
 use std::path::Path;
 
-use base::g711::Law;
 use base::{Name, RecordingId};
+use codecs::Coding;
 
 pub use crate::facts::Side;
 use crate::place;
@@ -30,13 +30,13 @@ pub struct PacketRecord<P = Vec<u8>> {
     pub arrival_us: u64,
     /// RTP sequence number.
     pub seq: u16,
-    /// RTP timestamp, 8 kHz.
+    /// RTP timestamp, in ticks of the coding's clock.
     pub rtp_ts: u32,
     /// RTP synchronisation source.
     pub ssrc: u32,
     /// How the payload is coded.
-    pub law: Law,
-    /// The payload, one byte a sample.
+    pub coding: Coding,
+    /// The payload as it came.
     pub payload: P,
 }
 

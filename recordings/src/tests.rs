@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use base::g711::Law;
 use base::{CallId, Period, PhoneNumber, RecordingId, Timestamp};
+use codecs::Coding;
 
 use crate::facts::{Consent, Facts, Kind, Side};
 use crate::retention::Policy;
@@ -21,8 +21,8 @@ pub(crate) fn facts(n: u128) -> Facts {
         kind: Kind::Call,
         consent: Consent::NoticeGiven,
         started: at("2026-10-12T10:00:00+08:00"),
-        caller_law: Law::A,
-        seat_law: Law::Mu,
+        caller_codec: Coding::Pcma,
+        seat_codec: Coding::Pcmu,
     }
 }
 
@@ -61,7 +61,7 @@ fn begun(folder: &Path, facts: &Facts, packets: u16) -> SpoolWriter {
             seq: i,
             rtp_ts: u32::from(i) * 160,
             ssrc: 1,
-            law: Law::A,
+            coding: Coding::Pcma,
             payload: [i as u8; 160],
         };
         spool.append(&packet).unwrap();

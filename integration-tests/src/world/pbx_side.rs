@@ -6,9 +6,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::g711::Law;
 use base::time::soonest;
 use base::{CallId, Entropy, LegId, Machine, Mono, Name, Now, RecordingId};
+use codecs::Coding;
 use media::{Command, Engine, Port, Prompts, Sink, Tapped};
 use sibai::node::{Finished, Input, Node, Output, Setup};
 use sip::seam::{Directory, Flow, Input as SipInput, Limits, Transport, Trunk, User};
@@ -82,7 +82,7 @@ impl PbxSide {
             directory: directory(setting),
             limits: Limits::default(),
             plan: Arc::clone(&setting.plan),
-            codecs: vec![Law::A, Law::Mu],
+            codecs: vec![Coding::Pcma, Coding::Pcmu],
             workers: setting.workers,
             entropy,
         });

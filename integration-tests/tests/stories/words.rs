@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use base::g711::Law;
+use codecs::Coding;
 use integration_tests::world::example::PROMPT;
 use integration_tests::world::{Example, Take};
 use media::Side;
@@ -53,13 +53,13 @@ pub(crate) fn heard_since(call: &Call, samples: usize) -> Vec<u32> {
 pub(crate) fn taped(take: &Take, side: Side) -> Vec<u32> {
     let packets = take.packets.iter().filter(|packet| packet.side == side);
     let samples: Vec<i16> = packets
-        .flat_map(|packet| packet.bytes().iter().map(|byte| decode(packet.law, *byte)).collect::<Vec<_>>())
+        .flat_map(|packet| packet.bytes().iter().map(|byte| decode(packet.coding, *byte)).collect::<Vec<_>>())
         .collect();
     tones_in(&samples).into_iter().flatten().collect()
 }
 
-fn decode(law: Law, byte: u8) -> i16 {
-    law.decode(byte)
+fn decode(coding: Coding, byte: u8) -> i16 {
+    coding.law().expect("G.711").decode(byte)
 }
 
 pub(crate) fn rings(event: &Event) -> bool {

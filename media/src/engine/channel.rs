@@ -4,33 +4,44 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use base::g711::Law;
 use base::{Digit, LegId, Mono, Now, RecordingId};
+use codecs::Coding;
 
+use super::ear::Ear;
 use super::latch::{Latch, Verdict};
+use super::making::{Mouth, Playing};
 use super::outgoing::Outgoing;
 use super::report::Reporter;
-use crate::dtmf::{Receiver, Sender, Step};
+use super::wiring::Source;
+use crate::dtmf::{Receiver, Sender};
 use crate::prompts::Prompt;
 use crate::reception::{Admission, Reception};
-use crate::rtp::{self, HEADER, Header};
-use crate::seam::{Direction, Event, Port, Quality, SILENCE, Side, Sink, Stream, Tapped};
+use crate::rtp::{self, Header};
+use crate::seam::{COMFORT, Direction, Event, Port, Quality, SILENCE, Side, Sink, Stream, Tapped};
 
 /// The media of one leg.
 #[derive(Clone, Debug)]
 pub(super) struct Channel {
-    leg: LegId,
-    agreed: Option<Agreed>,
-    pub(super) bridged: Option<LegId>,
-    playing: Option<Playing>,
+    pub(super) leg: LegId,
+    pub(super) agreed: Option<Agreed>,
+    /// Whom the leg hears, in the order of their numbers.
+    pub(super) hears: Vec<LegId>,
+    pub(super) source: Source,
+    /// Who is given the leg's packets as they come.
+    pub(super) gives: Option<LegId>,
+    /// What the leg says as linear audio, while somebody wants it so.
+    pub(super) ear: Option<Box<Ear>>,
+    pub(super) playing: Option<Playing>,
+    /// What we code for the peer where packets cannot be copied.
+    pub(super) mouth: Option<Box<Mouth>>,
     /// The next packet of our own making; meaningful while `running`.
-    next: Mono,
-    running: bool,
-    keys: Sender,
-    key_began: u32,
+    pub(super) next: Mono,
+    pub(super) running: bool,
+    pub(super) keys: Sender,
+    pub(super) key_began: u32,
     events: Receiver,
     pub(super) taps: Vec<(RecordingId, Side)>,
-    outgoing: Outgoing,
+    pub(super) outgoing: Outgoing,
     reception: Reception,
     reporter: Reporter,
     heard: Mono,
@@ -38,18 +49,11 @@ pub(super) struct Channel {
     dropped: u64,
 }
 
+/// What was agreed on with the peer, and where it proved to be.
 #[derive(Clone, Debug)]
-struct Agreed {
-    stream: Stream,
+pub(super) struct Agreed {
+    pub(super) stream: Stream,
     latch: Latch,
-}
-
-#[derive(Clone, Debug)]
-struct Playing {
-    audio: Prompt,
-    at: usize,
-    /// The token of a `Play`; `None` for a loop.
-    once: Option<u64>,
 }
 
 /// A packet that was taken from one leg, on its way to the other.
@@ -59,12 +63,16 @@ pub(super) struct Taken {
     payload: Range<usize>,
     admission: Admission,
     kind: Kind,
+    /// The key of which this is the first that we see.
+    pub(super) pressed: Option<Digit>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Audio(Law),
+    Audio(Coding),
     Event,
+    /// How the peer's silence sounds (RFC 3389).
+    Comfort,
     /// Of a type that was not agreed on.
     Other,
 }
@@ -74,8 +82,12 @@ impl Channel {
         Self {
             leg,
             agreed: None,
-            bridged: None,
+            hears: Vec::new(),
+            source: Source::Nobody,
+            gives: None,
+            ear: None,
             playing: None,
+            mouth: None,
             next: now.mono,
             running: false,
             keys: Sender::default(),
@@ -106,13 +118,14 @@ impl Channel {
                 agreed.latch
             }
         };
+        self.outgoing.tune(stream.coding.clock());
         self.agreed = Some(Agreed { stream, latch });
         self.schedule(now.mono);
     }
 
     /// Plays once (`once` is the token) or in a loop. What played before is gone.
     pub(super) fn play(&mut self, now: Now, audio: Prompt, once: Option<u64>) {
-        self.playing = Some(Playing { audio, at: 0, once });
+        self.playing = Some(Playing::new(audio, once));
         self.outgoing.part();
         self.schedule(now.mono);
     }
@@ -124,19 +137,15 @@ impl Channel {
 
     /// Queues a key; `false` when the peer takes none or too many wait already.
     pub(super) fn press(&mut self, now: Now, digit: Digit) -> bool {
-        let takes = self.agreed.as_ref().is_some_and(|agreed| agreed.stream.event_type.is_some());
+        let takes = self.agreed.as_ref().is_some_and(|agreed| agreed.stream.events.is_some());
         let queued = takes && self.keys.press(digit);
         self.schedule(now.mono);
         queued
     }
 
-    pub(super) fn bridge(&mut self, now: Now, other: Option<LegId>) {
-        self.bridged = other;
-        self.outgoing.part();
-        if other.is_some() {
-            self.playing = None;
-        }
-        self.schedule(now.mono);
+    /// The codec that was agreed on.
+    pub(super) fn coding(&self) -> Option<Coding> {
+        self.agreed.as_ref().map(|agreed| agreed.stream.coding)
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -182,8 +191,9 @@ impl Channel {
         let Some(agreed) = &mut self.agreed else { return self.drop() };
         let stream = &agreed.stream;
         let kind = match header.payload_type {
-            pt if pt == stream.payload_type => Kind::Audio(stream.law),
-            pt if Some(pt) == stream.event_type => Kind::Event,
+            pt if pt == stream.payload_type => Kind::Audio(stream.coding),
+            pt if stream.events.is_some_and(|events| events.payload_type == pt) => Kind::Event,
+            COMFORT => Kind::Comfort,
             _ => Kind::Other,
         };
         match agreed.latch.judge(now.mono, source, header, kind != Kind::Other) {
@@ -210,20 +220,33 @@ impl Channel {
         if !receives(agreed.stream.direction) {
             return None;
         }
+        let mut pressed = None;
         match kind {
-            Kind::Audio(law) => {
-                self.reception.measure(header.timestamp, now.mono);
-                self.tap(now.mono, law, header, &bytes[payload.clone()], out);
+            Kind::Audio(coding) => {
+                self.reception.measure(header.timestamp, now.mono, coding.clock());
+                if let Some(ear) = &mut self.ear {
+                    ear.put(now.mono, header, &bytes[payload.clone()]);
+                }
+                self.tap(now.mono, coding, header, &bytes[payload.clone()], out);
+            }
+            Kind::Comfort => {
+                if let Some(ear) = &mut self.ear {
+                    ear.put(now.mono, header, &bytes[payload.clone()]);
+                }
             }
             Kind::Event => {
+                if let Some(ear) = &mut self.ear {
+                    ear.pass(header);
+                }
                 let key = self.events.receive(header.timestamp, header.marker, &bytes[payload.clone()]);
                 if let Some(digit) = key {
+                    pressed = Some(digit);
                     out.tell(Event::Digit { leg: self.leg, digit });
                 }
             }
             Kind::Other => {}
         }
-        Some(Taken { header, payload, admission, kind })
+        Some(Taken { header, payload, admission, kind, pressed })
     }
 
     /// Sends the other party's packet on, rewritten in place.
@@ -235,24 +258,32 @@ impl Channel {
         };
         let stream = &agreed.stream;
         let payload_type = match taken.kind {
+            // Of another kind: it would be noise there.
+            Kind::Audio(coding) if !is_alike(coding, stream.coding) => None,
             Kind::Audio(_) => Some(stream.payload_type),
-            Kind::Event => stream.event_type,
-            Kind::Other => None,
+            Kind::Event => stream.events.map(|events| events.payload_type),
+            // The other side did not ask for it; its phone fills silence by itself.
+            Kind::Comfort | Kind::Other => None,
         };
         let Some(payload_type) = payload_type else {
             self.outgoing.leave_out(taken.header);
             return;
         };
-        if let Kind::Audio(law) = taken.kind
-            && law != stream.law
-            && let Some(payload) = bytes.get_mut(taken.payload.clone())
+        if let Kind::Audio(coding) = taken.kind
+            && coding != stream.coding
+            && let (Some(law), Some(payload)) = (coding.law(), bytes.get_mut(taken.payload.clone()))
         {
             for byte in payload {
                 *byte = law.to_other(*byte);
             }
         }
         let len = taken.payload.len();
-        let relayed = self.outgoing.relay(now.mono, taken.header, taken.admission, len as u32);
+        let ticks = match (taken.kind, bytes.get(taken.payload.clone())) {
+            (Kind::Audio(_), Some(payload)) => stream.coding.ticks(payload).unwrap_or(0),
+            // An event's timestamp says only where it began.
+            _ => len as u32,
+        };
+        let relayed = self.outgoing.relay(now.mono, taken.header, taken.admission, ticks);
         // A straggler from before the mapping began stays out: its number is taken.
         let Some(mut header) = relayed else { return };
         header.payload_type = payload_type;
@@ -300,87 +331,18 @@ impl Channel {
         None
     }
 
-    /// One packet time of our own making.
-    fn step(&mut self, out: &mut impl Sink) {
-        let Some(agreed) = &self.agreed else { return };
-        let (at, ms) = (self.next, agreed.stream.ptime.clamp(SHORTEST_MS, LONGEST_MS));
-        let (law, payload_type, event_type) =
-            (agreed.stream.law, agreed.stream.payload_type, agreed.stream.event_type);
-        let to = agreed.destination();
-        let samples = ms * 8;
-        self.next = at + Duration::from_millis(u64::from(ms));
-        let mut packet = [law.silence(); HEADER + Tapped::LONGEST];
-        match (self.keys.step(samples as u16), event_type) {
-            (Step::Event { fresh, payload }, Some(event_type)) => {
-                let Some(to) = to else { return };
-                let mut header = self.outgoing.make(at, samples, event_type);
-                if fresh {
-                    self.key_began = header.timestamp;
-                }
-                header.timestamp = self.key_began;
-                header.marker = fresh;
-                packet[HEADER..HEADER + 4].copy_from_slice(&payload.to_bytes());
-                self.send(&mut packet[..HEADER + 4], header, to, out);
-                return;
-            }
-            // Between two keys, and for keys that a new agreement made unsayable.
-            (Step::Pause | Step::Event { .. }, _) if self.bridged.is_some() => return,
-            _ => {}
-        }
-        let frame = HEADER..HEADER + samples as usize;
-        if !self.fill(law, &mut packet[frame.clone()], out) && self.bridged.is_some() {
-            return;
-        }
-        if let Some(to) = to {
-            let header = self.outgoing.make(at, samples, payload_type);
-            self.send(&mut packet[..frame.end], header, to, out);
-        }
-    }
-
-    /// Copies the next stretch of what plays; `false` when nothing does.
-    fn fill(&mut self, law: Law, frame: &mut [u8], out: &mut impl Sink) -> bool {
-        let Some(playing) = &mut self.playing else { return false };
-        let audio = match law {
-            Law::A => &playing.audio.pcma,
-            Law::Mu => &playing.audio.pcmu,
-        };
-        if playing.once.is_none() && playing.at >= audio.len() {
-            playing.at = 0;
-        }
-        let rest = audio.get(playing.at..).unwrap_or_default();
-        if rest.is_empty() {
-            if let Some(token) = playing.once {
-                out.tell(Event::Played { leg: self.leg, token });
-            }
-            self.playing = None;
-            return false;
-        }
-        let len = rest.len().min(frame.len());
-        frame[..len].copy_from_slice(&rest[..len]);
-        playing.at += len;
-        // A loop goes round inside a frame when its length is no multiple of it.
-        if playing.once.is_none() && len < frame.len() {
-            let more = (frame.len() - len).min(audio.len());
-            frame[len..len + more].copy_from_slice(&audio[..more]);
-            playing.at = more;
-        }
-        true
-    }
-
-    fn send(&mut self, packet: &mut [u8], header: Header, to: SocketAddr, out: &mut impl Sink) {
-        if let Some(start) = packet.first_chunk_mut::<HEADER>() {
-            rtp::write(header, start);
-            out.send(self.leg, Port::Rtp, to, packet);
-            self.outgoing.sent(packet.len() - HEADER);
-        }
-    }
-
-    fn tap(&mut self, now: Mono, law: Law, header: Header, payload: &[u8], out: &mut impl Sink) {
+    fn tap(&mut self, now: Mono, coding: Coding, header: Header, payload: &[u8], out: &mut impl Sink) {
         if self.taps.is_empty() {
             return;
         }
         let len = payload.len().min(Tapped::LONGEST);
-        self.dropped += u64::from(len < payload.len());
+        if len < payload.len() {
+            self.dropped += 1;
+            // Of G.711 a part is audio too.
+            if coding.law().is_none() {
+                return;
+            }
+        }
         let mut copy = [0; Tapped::LONGEST];
         copy[..len].copy_from_slice(&payload[..len]);
         for &(recording, side) in &self.taps {
@@ -391,7 +353,7 @@ impl Channel {
                 sequence: header.sequence,
                 timestamp: header.timestamp,
                 ssrc: header.ssrc,
-                law,
+                coding,
                 len: len as u16,
                 payload: copy,
             });
@@ -414,26 +376,6 @@ impl Channel {
         }
     }
 
-    /// Whether packets of our own making are due: keys, what plays, or silence so that the peer and
-    /// every NAT on the way keep hearing from us. A prompt's time passes even while the peer is deaf.
-    fn generates(&self) -> bool {
-        let Some(agreed) = &self.agreed else { return false };
-        let hears = agreed.destination().is_some();
-        match &self.playing {
-            _ if self.keys.is_busy() => true,
-            Some(playing) => playing.once.is_some() || hears,
-            None => hears && self.bridged.is_none(),
-        }
-    }
-
-    fn schedule(&mut self, now: Mono) {
-        let generates = self.generates();
-        if generates && !self.running {
-            self.next = grid(now);
-        }
-        self.running = generates;
-    }
-
     /// Whether missing RTP is to be told.
     fn watched(&self) -> bool {
         !self.silent && self.agreed.as_ref().is_some_and(|agreed| receives(agreed.stream.direction))
@@ -442,7 +384,7 @@ impl Channel {
 
 impl Agreed {
     /// Where to send audio, if the peer listens.
-    fn destination(&self) -> Option<SocketAddr> {
+    pub(super) fn destination(&self) -> Option<SocketAddr> {
         let stream = &self.stream;
         let listens = matches!(stream.direction, Direction::Both | Direction::SendOnly);
         let somewhere = stream.remote_rtp.port() != 0 && !stream.remote_rtp.ip().is_unspecified();
@@ -450,12 +392,17 @@ impl Agreed {
     }
 }
 
+/// Whether one codec's packets can be given to a peer that was promised the other: as they are, or byte by byte.
+pub(super) fn is_alike(one: Coding, other: Coding) -> bool {
+    one == other || one.law().is_some() && other.law().is_some()
+}
+
 fn receives(direction: Direction) -> bool {
     matches!(direction, Direction::Both | Direction::ReceiveOnly)
 }
 
 /// The next point of the grid, `at` itself included.
-fn grid(at: Mono) -> Mono {
+pub(super) fn grid(at: Mono) -> Mono {
     let step = GRID.as_nanos() as u64;
     Mono::from_nanos(at.as_nanos().div_ceil(step).saturating_mul(step))
 }
@@ -466,7 +413,3 @@ const GRID: Duration = Duration::from_millis(10);
 /// After a stall at most five packets (100 ms at the usual 20) go out in one burst: no phone's buffer
 /// takes more.
 const MOST_CATCH_UP: usize = 5;
-
-/// The packet times that we send, in milliseconds; the tap and the frame buffer end at 60.
-const SHORTEST_MS: u32 = 10;
-const LONGEST_MS: u32 = 60;

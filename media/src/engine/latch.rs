@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use base::Mono;
 
-use crate::reception::samples;
+use crate::reception::ticks;
 use crate::rtp::Header;
 use crate::seam::Stream;
 
@@ -23,6 +23,8 @@ pub(super) struct Latch {
     sdp_rtcp: Option<SocketAddr>,
     signalling: IpAddr,
     mux: bool,
+    /// Ticks of the stream's timestamps in a second.
+    clock: u32,
     agreed: Mono,
     latched: Option<Latched>,
     /// The source before the peer moved by SDP: its last packets are still under way, so for it the
@@ -65,6 +67,7 @@ impl Latch {
             sdp_rtcp: usable(stream.remote_rtcp),
             signalling: stream.signalling.to_canonical(),
             mux: stream.rtcp_mux,
+            clock: stream.coding.clock(),
             agreed: now,
             latched: None,
             former: None,
@@ -86,6 +89,7 @@ impl Latch {
         }
         self.signalling = stream.signalling.to_canonical();
         self.mux = stream.rtcp_mux;
+        self.clock = stream.coding.clock();
         self.agreed = now;
         self.candidates = [None; MOST_CANDIDATES];
         if moved {
@@ -107,7 +111,7 @@ impl Latch {
             if latched.source == source {
                 return Verdict::Known;
             }
-            if !negotiated || !latched.continued_by(packet, now) {
+            if !negotiated || !latched.continued_by(packet, now, self.clock) {
                 return Verdict::Foreign;
             }
         } else if !negotiated || !self.may_latch(now, source, packet) {
@@ -178,13 +182,16 @@ impl Latch {
 
 impl Latched {
     /// Rule (d): silent long enough, and the packet goes on where the stream stopped.
-    fn continued_by(&self, packet: Header, now: Mono) -> bool {
+    fn continued_by(&self, packet: Header, now: Mono, clock: u32) -> bool {
         let silent = now.since(self.heard) >= SILENT;
         let ahead = packet.sequence.wrapping_sub(self.newest.sequence);
-        let passed = samples(now).wrapping_sub(samples(self.heard));
+        let passed = ticks(now, clock).wrapping_sub(ticks(self.heard, clock));
         let stamped = packet.timestamp.wrapping_sub(self.newest.timestamp);
         let off = stamped.wrapping_sub(passed).cast_signed().unsigned_abs();
-        silent && packet.ssrc == self.newest.ssrc && (1..=FURTHEST).contains(&ahead) && off <= CLOCK_TOLERANCE
+        silent
+            && packet.ssrc == self.newest.ssrc
+            && (1..=FURTHEST).contains(&ahead)
+            && off <= clock / CLOCK_TOLERANCES_A_SECOND
     }
 }
 
@@ -216,5 +223,5 @@ const SILENT: Duration = Duration::from_millis(300);
 /// Ten seconds of packets: longer outages are a new call's business.
 const FURTHEST: u16 = 500;
 
-/// Half a second, in samples: an event's timestamp stands still while it lasts.
-const CLOCK_TOLERANCE: u32 = 4000;
+/// Half a second: an event's timestamp stands still while it lasts.
+const CLOCK_TOLERANCES_A_SECOND: u32 = 2;

@@ -2,11 +2,14 @@
 //! per packet, reads no clock. Plain data: a clone fed the same inputs gives the same outputs.
 
 mod channel;
+mod ear;
 mod latch;
+mod making;
 mod outgoing;
 mod report;
 #[cfg(test)]
 mod tests;
+mod wiring;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base::time::soonest;
-use base::{LegId, Mono, Name, Now, RecordingId};
+use base::{Digit, LegId, Mono, Name, Now, RecordingId};
 
 use channel::Channel;
 
@@ -35,13 +38,26 @@ pub struct Engine {
     channels: BTreeMap<LegId, Channel>,
     /// No channel's deadline is earlier; it may be later when one was put off since the last tick.
     next: Option<Mono>,
+    /// When those who are heard in a mix, and those who hear one, go on.
+    pulse: Option<Mono>,
+    ears: Vec<LegId>,
+    mixing: Vec<LegId>,
     ignored: u64,
 }
 
 impl Engine {
     /// An engine without legs.
     pub fn new(prompts: Arc<Prompts>) -> Self {
-        Self { prompts, ringback: tone::ringback(), channels: BTreeMap::new(), next: None, ignored: 0 }
+        Self {
+            prompts,
+            ringback: tone::ringback(),
+            channels: BTreeMap::new(),
+            next: None,
+            pulse: None,
+            ears: Vec::new(),
+            mixing: Vec::new(),
+            ignored: 0,
+        }
     }
 
     /// Does what the control wants. A command for a leg that is gone is counted and does nothing
@@ -52,7 +68,10 @@ impl Engine {
     pub fn command(&mut self, now: Now, command: Command, out: &mut impl Sink) {
         match command {
             Command::Open { leg, ssrc } => self.open(now, leg, ssrc, out),
-            Command::Agree { leg, stream } => self.with(leg, |channel| channel.agree(now, stream)),
+            Command::Agree { leg, stream } => {
+                self.with(leg, |channel| channel.agree(now, stream));
+                self.rewire(now, leg);
+            }
             Command::Close { leg } => self.close(now, leg, out),
             Command::Play { leg, line, prompt, token } => self.play(now, leg, &line, &prompt, token, out),
             Command::Ringback { leg } => {
@@ -62,12 +81,13 @@ impl Engine {
             Command::Stop { leg } => self.with(leg, |channel| channel.stop(now)),
             Command::Bridge { a, b } => self.bridge(now, a, b),
             Command::Unbridge { a, b } => {
-                if self.channels.get(&a).is_some_and(|channel| channel.bridged == Some(b)) {
+                if self.is_bridged(a, b) {
                     self.part(now, a);
                 } else {
                     self.ignored += 1;
                 }
             }
+            Command::Hear { leg, of } => self.hear(now, leg, &of),
             Command::Tap { recording, caller, seat } => self.tap(recording, caller, seat),
             Command::Untap { recording } => self.untap(recording),
             Command::Press { leg, digit } => {
@@ -101,7 +121,14 @@ impl Engine {
         let taken = channel.receive(now, source, bytes, out);
         // No deadline comes nearer by a packet: a silence that is watched again lies further off than
         // the next report.
-        let (Some(taken), Some(other)) = (taken, channel.bridged) else { return };
+        let Some(taken) = taken else { return };
+        let Some(other) = channel.gives else {
+            // Who hears a mix hears no packets of keys: theirs are made anew.
+            if let Some(digit) = taken.pressed {
+                self.pass_on(now, leg, digit);
+            }
+            return;
+        };
         if let Some(other) = self.channels.get_mut(&other) {
             other.relay(now, &taken, bytes, out);
         }
@@ -109,6 +136,7 @@ impl Engine {
 
     /// Sends what is due. Calling it early does nothing.
     pub fn tick(&mut self, now: Now, out: &mut impl Sink) {
+        self.pulse(now, out);
         if self.next.is_none_or(|next| next > now.mono) {
             return;
         }
@@ -122,7 +150,7 @@ impl Engine {
 
     /// When to call [`Engine::tick`]; after `tick(now)` this is never `<= now`.
     pub fn deadline(&self) -> Option<Mono> {
-        self.next
+        soonest(self.next, self.pulse)
     }
 
     /// Legs with a channel.
@@ -168,24 +196,15 @@ impl Engine {
         }
     }
 
-    fn bridge(&mut self, now: Now, a: LegId, b: LegId) {
-        if a == b || !self.channels.contains_key(&a) || !self.channels.contains_key(&b) {
-            self.ignored += 1;
-            return;
+    /// A key of a leg, for the one other that hears it and nobody else.
+    fn pass_on(&mut self, now: Now, leg: LegId, digit: Digit) {
+        let listener =
+            self.mixing.iter().find(|other| self.channels.get(other).is_some_and(|c| c.hears == [leg]));
+        if let Some(&listener) = listener {
+            let mut queued = true;
+            self.with(listener, |channel| queued = channel.press(now, digit));
+            self.ignored += u64::from(!queued);
         }
-        for (leg, other) in [(a, b), (b, a)] {
-            if self.channels.get(&leg).is_some_and(|channel| channel.bridged != Some(other)) {
-                self.part(now, leg);
-            }
-        }
-        self.with(a, |channel| channel.bridge(now, Some(b)));
-        self.with(b, |channel| channel.bridge(now, Some(a)));
-    }
-
-    fn part(&mut self, now: Now, leg: LegId) {
-        let Some(other) = self.channels.get(&leg).and_then(|channel| channel.bridged) else { return };
-        self.with(leg, |channel| channel.bridge(now, None));
-        self.with(other, |channel| channel.bridge(now, None));
     }
 
     fn tap(&mut self, recording: RecordingId, caller: LegId, seat: LegId) {

@@ -3,16 +3,18 @@
 
 use base::Mono;
 
-use crate::reception::{Admission, samples};
+use crate::reception::{Admission, ticks};
 use crate::rtp::Header;
 
 /// A leg's outgoing stream.
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
     pub(super) ssrc: u32,
+    /// Ticks of our timestamps in a second.
+    pub(super) clock: u32,
     /// The next sequence number.
     next: u16,
-    /// The newest packet's timestamp, its samples, and the moment that it stands for.
+    /// The newest packet's timestamp, its length in ticks, and the moment that it stands for.
     timestamp: u32,
     len: u32,
     at: Option<Mono>,
@@ -39,6 +41,7 @@ impl Outgoing {
         let random = scramble(u64::from(ssrc));
         Self {
             ssrc,
+            clock: 8000,
             next: random as u16,
             timestamp: (random >> 16) as u32,
             len: 0,
@@ -49,10 +52,19 @@ impl Outgoing {
         }
     }
 
-    /// The header of a packet that we make ourselves and that stands for `len` samples from `at` on.
+    /// From now on timestamps count so many ticks a second: another coding was agreed on. They go on from where
+    /// they are.
+    pub(super) fn tune(&mut self, clock: u32) {
+        if self.clock != clock {
+            (self.clock, self.at, self.len, self.relay) = (clock, None, 0, None);
+        }
+    }
+
+    /// The header of a packet that we make ourselves and that stands for `len` ticks from `at` on.
     pub(super) fn make(&mut self, at: Mono, len: u32, payload_type: u8) -> Header {
         self.relay = None;
-        let marker = self.at.is_none_or(|before| elapsed(before, at) > self.len + PAUSE);
+        let marker =
+            self.at.is_none_or(|before| self.elapsed(before, at) > self.len + self.clock / PAUSES_A_SECOND);
         self.timestamp = self.timestamp_for(at);
         self.at = Some(at);
         self.len = len;
@@ -132,19 +144,20 @@ impl Outgoing {
 
     /// What RTP time it is at `now` (for sender reports).
     pub(super) fn clock(&self, now: Mono) -> u32 {
-        self.at.map_or(self.timestamp, |at| self.timestamp.wrapping_add(elapsed(at, now)))
+        self.at.map_or(self.timestamp, |at| self.timestamp.wrapping_add(self.elapsed(at, now)))
     }
 
     /// The timestamp for the next packet: real time since the last one, but never inside it.
     fn timestamp_for(&self, at: Mono) -> u32 {
-        self.at
-            .map_or(self.timestamp, |before| self.timestamp.wrapping_add(elapsed(before, at).max(self.len)))
+        self.at.map_or(self.timestamp, |before| {
+            self.timestamp.wrapping_add(self.elapsed(before, at).max(self.len))
+        })
     }
-}
 
-/// Samples between two moments; none when the second is not the later one.
-fn elapsed(from: Mono, to: Mono) -> u32 {
-    if to > from { samples(to).wrapping_sub(samples(from)) } else { 0 }
+    /// Ticks between two moments; none when the second is not the later one.
+    fn elapsed(&self, from: Mono, to: Mono) -> u32 {
+        if to > from { ticks(to, self.clock).wrapping_sub(ticks(from, self.clock)) } else { 0 }
+    }
 }
 
 fn is_before(a: u16, b: u16) -> bool {
@@ -160,4 +173,4 @@ pub(super) fn scramble(seed: u64) -> u64 {
 }
 
 /// A hole of more than 40 ms beyond the last packet begins a new talk spurt (RFC 3551 §4.1).
-const PAUSE: u32 = 320;
+const PAUSES_A_SECOND: u32 = 25;

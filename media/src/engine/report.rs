@@ -73,7 +73,7 @@ impl Reporter {
         if let Some(block) = told.block {
             let lost = block.reported.lost.max(0) as f32;
             self.peer_loss = Some((lost / (out.packets.max(1) as f32)).min(1.0));
-            self.peer_jitter_ms = Some(block.reported.jitter as f32 / 8.0);
+            self.peer_jitter_ms = Some(block.reported.jitter as f32 / (out.clock as f32 / 1000.0));
             self.round_trip_ms = rtcp::round_trip_ms(&block, self.ntp(now)).or(self.round_trip_ms);
         }
         Ok(())

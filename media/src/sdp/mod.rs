@@ -1,4 +1,4 @@
-//! SDP offer and answer for one audio stream of G.711 with telephone-event (RFC 3264, RFC 8866).
+//! SDP offer and answer for one audio stream with telephone-event (RFC 3264, RFC 8866).
 
 mod crypto;
 mod negotiation;
@@ -29,7 +29,7 @@ pub enum SdpFault {
     /// Audio only under a profile that we do not speak, such as SRTP.
     #[error("audio only as {0}")]
     Profile(String),
-    /// Audio, but neither PCMA nor PCMU.
+    /// Audio, but in no codec that we speak.
     #[error("no codec in common")]
     NoCommonCodec,
     /// No connection address, one of the wrong family, a multicast group or a host name.

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use base::g711::Law;
+use codecs::Coding;
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
 use super::SdpFault;
 use super::reading::{self, Audio, LONGEST_PTIME, Shape};
-use crate::seam::{Direction, Stream};
+use crate::seam::{Direction, Events, Stream};
 
 /// One leg's offer/answer state (RFC 3264). Offers and answers may follow each other in any order:
 /// the first exchange, re-INVITEs of either side, an offer in a 200 whose answer comes in the ACK.
@@ -20,7 +20,7 @@ pub struct Negotiation {
     control_port: u16,
     session_id: u64,
     version: u64,
-    order: Vec<Law>,
+    order: Vec<Coding>,
     /// Every `m=` line so far; a later description has to have them all (RFC 3264 §8).
     shapes: Vec<Shape>,
     /// Which of `shapes` is our audio.
@@ -34,17 +34,17 @@ pub struct Negotiation {
 /// What the payload types were bound to; they must not change meaning (RFC 3264 §8.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Agreed {
-    law: Law,
+    coding: Coding,
     payload_type: u8,
-    event_type: Option<u8>,
+    events: Option<Events>,
     mux: bool,
 }
 
 impl Negotiation {
     /// For a leg whose sockets are bound to `port` (RTP) and `control_port` (RTCP). `local` is the
-    /// address to write; `order` the laws that we speak, the best first (none: A-law, then µ-law).
-    pub fn new(local: IpAddr, port: u16, control_port: u16, session_id: u64, order: Vec<Law>) -> Self {
-        let order = if order.is_empty() { vec![Law::A, Law::Mu] } else { order };
+    /// address to write; `order` the codecs that we speak, the best first (none: A-law, then µ-law).
+    pub fn new(local: IpAddr, port: u16, control_port: u16, session_id: u64, order: Vec<Coding>) -> Self {
+        let order = if order.is_empty() { vec![Coding::Pcma, Coding::Pcmu] } else { order };
         Self {
             local,
             port,
@@ -64,18 +64,27 @@ impl Negotiation {
     /// Our offer: for an INVITE of ours, for the 200 to an offerless INVITE, for a re-INVITE of ours.
     pub fn offer(&mut self) -> String {
         let mut codecs = Vec::new();
+        let mut events = Vec::new();
         if let Some(agreed) = self.agreed {
-            codecs.push((agreed.law, agreed.payload_type));
+            codecs.push((agreed.coding, agreed.payload_type));
+            events.extend(agreed.events);
         }
-        for &law in &self.order {
-            if !codecs.iter().any(|&(known, _)| known == law) {
-                codecs.push((law, static_type(law)));
+        let mut taken: Vec<u8> =
+            codecs.iter().map(|&(_, pt)| pt).chain(events.iter().map(|events| events.payload_type)).collect();
+        for &coding in &self.order {
+            if !codecs.iter().any(|&(known, _)| known == coding) {
+                codecs.push((coding, free_type(coding.payload_type().unwrap_or(OPUS_TYPE), &mut taken)));
             }
         }
-        let event_type = match self.agreed {
-            Some(agreed) => agreed.event_type,
-            None => Some(EVENT_TYPE),
-        };
+        // A peer that takes no keys is not asked again.
+        if self.agreed.is_none_or(|agreed| agreed.events.is_some()) {
+            for (clock, usual) in EVENT_TYPES {
+                let is_told = events.iter().any(|events| events.clock == clock);
+                if !is_told && codecs.iter().any(|(coding, _)| coding.clock() == clock) {
+                    events.push(Events { payload_type: free_type(usual, &mut taken), clock });
+                }
+            }
+        }
         if self.shapes.is_empty() {
             let shape = Shape { media: "audio".into(), proto: "RTP/AVP".into(), format: "8".into() };
             self.shapes.push(shape);
@@ -83,21 +92,21 @@ impl Negotiation {
         }
         self.offered = true;
         let mux = self.agreed.is_some_and(|agreed| agreed.mux);
-        self.write(&codecs, event_type, DEFAULT_PTIME, Direction::Both, mux)
+        self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, mux)
     }
 
     /// Answers an offer, a first or a later one. `signalling` is the address it came from.
     pub fn answer(&mut self, offer: &str, signalling: IpAddr) -> Result<(String, Stream), SdpFault> {
         let described = reading::read(offer, self.local)?;
-        let (law, payload_type) = self.choose(&described.audio)?;
+        let (coding, payload_type, events) = self.choose(&described.audio)?;
         let audio = described.audio;
         self.shapes = described.shapes;
         self.chosen = described.chosen;
         self.offered = false;
-        self.agreed = Some(Agreed { law, payload_type, event_type: audio.event_type, mux: audio.mux });
-        let text =
-            self.write(&[(law, payload_type)], audio.event_type, audio.ptime, audio.direction, audio.mux);
-        Ok((text, stream(&audio, law, payload_type, signalling)))
+        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux });
+        let told = events.as_slice();
+        let text = self.write(&[(coding, payload_type)], told, audio.ptime, audio.direction, audio.mux);
+        Ok((text, stream(&audio, coding, payload_type, events, signalling)))
     }
 
     /// Takes the answer to our last offer. A repeated answer (in a 183 and again in the 200) may be
@@ -107,27 +116,35 @@ impl Negotiation {
             return Err(SdpFault::NotOffered);
         }
         let mut audio = reading::read(answer, self.local)?.audio;
-        let (law, payload_type) = self.choose(&audio)?;
+        let (coding, payload_type, mut events) = self.choose(&audio)?;
         // What we did not offer cannot be answered; rtcp-mux is never of our making (RFC 5761 §5.1.1).
         let mux_offered = self.agreed.is_some_and(|agreed| agreed.mux);
         audio.mux &= mux_offered;
-        if self.agreed.is_some_and(|agreed| agreed.event_type.is_none()) {
-            audio.event_type = None;
+        if self.agreed.is_some_and(|agreed| agreed.events.is_none()) {
+            events = None;
         }
-        self.agreed = Some(Agreed { law, payload_type, event_type: audio.event_type, mux: audio.mux });
-        Ok(stream(&audio, law, payload_type, signalling))
+        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux });
+        Ok(stream(&audio, coding, payload_type, events, signalling))
     }
 
-    /// The first codec of theirs that we speak: the offerer's wish leads.
-    fn choose(&self, audio: &Audio) -> Result<(Law, u8), SdpFault> {
-        let ours = |&&(law, _): &&(Law, u8)| self.order.contains(&law);
-        audio.codecs.iter().find(ours).copied().ok_or(SdpFault::NoCommonCodec)
+    /// The codec, and the telephone-event that goes with it: of its clock, else any. The offerer's wish leads, but
+    /// not into transcoding: where we put G.711 first (the carrier speaks it), theirs comes before Opus.
+    fn choose(&self, audio: &Audio) -> Result<(Coding, u8, Option<Events>), SdpFault> {
+        let ours = |&&(coding, _): &&(Coding, u8)| self.order.contains(&coding);
+        let alike = |&&(coding, _): &&(Coding, u8)| {
+            self.order.first().is_some_and(|first| first.law().is_some() == coding.law().is_some())
+        };
+        let mut spoken = audio.codecs.iter().filter(ours);
+        let best = spoken.clone().find(alike).or_else(|| spoken.next());
+        let &(coding, payload_type) = best.ok_or(SdpFault::NoCommonCodec)?;
+        let fitting = audio.events.iter().find(|events| events.clock == coding.clock());
+        Ok((coding, payload_type, fitting.or(audio.events.first()).copied()))
     }
 
     fn write(
         &mut self,
-        codecs: &[(Law, u8)],
-        event_type: Option<u8>,
+        codecs: &[(Coding, u8)],
+        events: &[Events],
         ptime: u32,
         direction: Direction,
         mux: bool,
@@ -139,7 +156,7 @@ impl Negotiation {
             let mut media = refused(shape);
             if at == self.chosen {
                 media.port = self.port;
-                self.describe(&mut media, codecs, event_type, ptime, direction, mux);
+                self.describe(&mut media, codecs, events, ptime, direction, mux);
             }
             session.medias.push(media);
         }
@@ -158,21 +175,24 @@ impl Negotiation {
     fn describe(
         &self,
         media: &mut Media,
-        codecs: &[(Law, u8)],
-        event_type: Option<u8>,
+        codecs: &[(Coding, u8)],
+        events: &[Events],
         ptime: u32,
         direction: Direction,
         mux: bool,
     ) {
         let mut formats: Vec<String> = codecs.iter().map(|(_, pt)| pt.to_string()).collect();
-        formats.extend(event_type.map(|pt| pt.to_string()));
+        formats.extend(events.iter().map(|events| events.payload_type.to_string()));
         media.fmt = formats.join(" ");
         let mut say = |name: &str, value: String| media.attributes.push(Attribute::with_value(name, value));
-        for (law, payload_type) in codecs {
-            say("rtpmap", format!("{payload_type} {}/8000", encoding(*law)));
+        for (coding, payload_type) in codecs {
+            say("rtpmap", format!("{payload_type} {}", coding.rtpmap()));
+            if let Some(parameters) = coding.fmtp() {
+                say("fmtp", format!("{payload_type} {parameters}"));
+            }
         }
-        if let Some(payload_type) = event_type {
-            say("rtpmap", format!("{payload_type} telephone-event/8000"));
+        for Events { payload_type, clock } in events {
+            say("rtpmap", format!("{payload_type} telephone-event/{clock}"));
             say("fmtp", format!("{payload_type} 0-15"));
         }
         say("ptime", ptime.to_string());
@@ -192,11 +212,17 @@ impl Negotiation {
     }
 }
 
-fn stream(audio: &Audio, law: Law, payload_type: u8, signalling: IpAddr) -> Stream {
+fn stream(
+    audio: &Audio,
+    coding: Coding,
+    payload_type: u8,
+    events: Option<Events>,
+    signalling: IpAddr,
+) -> Stream {
     Stream {
-        law,
+        coding,
         payload_type,
-        event_type: audio.event_type,
+        events,
         ptime: audio.ptime,
         remote_rtp: audio.rtp,
         remote_rtcp: if audio.mux { audio.rtp } else { audio.rtcp },
@@ -222,22 +248,22 @@ fn refused(shape: &Shape) -> Media {
     }
 }
 
-const fn static_type(law: Law) -> u8 {
-    match law {
-        Law::A => 8,
-        Law::Mu => 0,
-    }
+/// The usual payload type, or the next dynamic one that nothing else has: a type must not change its meaning while
+/// the session lasts (RFC 3264 §8.3.2).
+fn free_type(usual: u8, taken: &mut Vec<u8>) -> u8 {
+    let free = std::iter::once(usual).chain(DYNAMIC).find(|pt| !taken.contains(pt)).unwrap_or(usual);
+    taken.push(free);
+    free
 }
 
-const fn encoding(law: Law) -> &'static str {
-    match law {
-        Law::A => "PCMA",
-        Law::Mu => "PCMU",
-    }
-}
+/// What browsers use for Opus.
+const OPUS_TYPE: u8 = 111;
 
-/// The dynamic type that nearly every phone uses for telephone-event.
-const EVENT_TYPE: u8 = 101;
+/// The clocks of telephone-event, with the types that nearly every phone and browser uses.
+const EVENT_TYPES: [(u32, u8); 2] = [(8000, 101), (48_000, 110)];
+
+/// RFC 3551 section 3.
+const DYNAMIC: std::ops::RangeInclusive<u8> = 96..=127;
 
 /// What we ask for in our own offers.
 const DEFAULT_PTIME: u32 = 20;

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use base::g711::Law;
+use codecs::Coding;
 use sdp_types::{Connection, Media, Session};
 
 use super::SdpFault;
-use crate::seam::Direction;
+use crate::seam::{Direction, Events};
 
 /// The other side's description.
 pub(super) struct Described {
@@ -29,8 +29,9 @@ pub(super) struct Shape {
 /// One usable audio stream.
 pub(super) struct Audio {
     /// Our codecs in it with their payload types, in its order.
-    pub(super) codecs: Vec<(Law, u8)>,
-    pub(super) event_type: Option<u8>,
+    pub(super) codecs: Vec<(Coding, u8)>,
+    /// Every telephone-event, in its order.
+    pub(super) events: Vec<Events>,
     pub(super) ptime: u32,
     pub(super) rtp: SocketAddr,
     pub(super) rtcp: SocketAddr,
@@ -80,7 +81,7 @@ fn audio(session: &Session, media: &Media, local: IpAddr) -> Result<Audio, SdpFa
     if !PROFILES.iter().any(|profile| media.proto.eq_ignore_ascii_case(profile)) {
         return Err(SdpFault::Profile(media.proto.clone()));
     }
-    let (codecs, event_type) = codecs(media);
+    let (codecs, events) = codecs(media);
     if codecs.is_empty() {
         return Err(SdpFault::NoCommonCodec);
     }
@@ -90,29 +91,31 @@ fn audio(session: &Session, media: &Media, local: IpAddr) -> Result<Audio, SdpFa
     let mux = media.has_attribute("rtcp-mux");
     let control = if mux { rtp } else { control(media, rtp, local) };
     let direction = direction(session, media, address.is_unspecified());
-    Ok(Audio { codecs, event_type, ptime: ptime(media), rtp, rtcp: control, mux, direction })
+    Ok(Audio { codecs, events, ptime: ptime(media), rtp, rtcp: control, mux, direction })
 }
 
-fn codecs(media: &Media) -> (Vec<(Law, u8)>, Option<u8>) {
-    let mut laws = Vec::new();
-    let mut event_type = None;
+fn codecs(media: &Media) -> (Vec<(Coding, u8)>, Vec<Events>) {
+    let mut codings = Vec::new();
+    let mut events = Vec::new();
     for token in media.fmt.split_ascii_whitespace().take(MOST_FORMATS) {
         let Some(payload_type) = token.parse().ok().filter(|&pt| usable(pt)) else { continue };
-        match (encoding(media, payload_type), payload_type) {
-            (Some(Encoding::Audio(law)), _) => laws.push((law, payload_type)),
-            (Some(Encoding::Events), _) => event_type = event_type.or(Some(payload_type)),
+        match encoding(media, payload_type) {
+            Some(Encoding::Audio(coding)) => codings.push((coding, payload_type)),
+            Some(Encoding::Events(clock)) => events.push(Events { payload_type, clock }),
+            Some(Encoding::Other) => {}
             // A static type needs no rtpmap (RFC 3551 §6).
-            (None, 0) => laws.push((Law::Mu, 0)),
-            (None, 8) => laws.push((Law::A, 8)),
-            _ => {}
+            None => {
+                codings.extend(Coding::from_payload_type(payload_type).map(|coding| (coding, payload_type)))
+            }
         }
     }
-    (laws, event_type)
+    (codings, events)
 }
 
 enum Encoding {
-    Audio(Law),
-    Events,
+    Audio(Coding),
+    /// Keys, with their clock.
+    Events(u32),
     Other,
 }
 
@@ -123,17 +126,14 @@ fn encoding(media: &Media, payload_type: u8) -> Option<Encoding> {
         if number.parse::<u8>().ok()? != payload_type {
             return None;
         }
-        let mut parts = mapping.trim().split('/');
-        let name = parts.next().unwrap_or_default();
-        let rate = parts.next().and_then(|rate| rate.parse::<u32>().ok());
-        let mono = parts.next().is_none_or(|channels| channels == "1");
-        Some(match name.to_ascii_uppercase().as_str() {
-            _ if rate != Some(8000) || !mono => Encoding::Other,
-            "PCMA" => Encoding::Audio(Law::A),
-            "PCMU" => Encoding::Audio(Law::Mu),
-            "TELEPHONE-EVENT" => Encoding::Events,
-            _ => Encoding::Other,
-        })
+        let (name, rate) = mapping.trim().split_once('/').unwrap_or((mapping, ""));
+        if name.eq_ignore_ascii_case("telephone-event") {
+            let clock = rate.strip_suffix("/1").unwrap_or(rate).parse().ok();
+            return Some(
+                clock.filter(|clock| EVENT_CLOCKS.contains(clock)).map_or(Encoding::Other, Encoding::Events),
+            );
+        }
+        Some(Coding::from_rtpmap(mapping).map_or(Encoding::Other, Encoding::Audio))
     })
 }
 
@@ -218,6 +218,9 @@ const MOST_FORMATS: usize = 128;
 
 /// The longest token of an `m=` line that is repeated: "UDP/TLS/RTP/SAVPF" has 17 characters.
 const LONGEST_TOKEN: usize = 64;
+
+/// The clocks of telephone-event that go with what we speak.
+const EVENT_CLOCKS: [u32; 2] = [8000, 48_000];
 
 /// RFC 3551's default for G.711.
 const DEFAULT_PTIME: u32 = 20;

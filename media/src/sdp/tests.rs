@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use base::g711::Law;
+use codecs::Coding;
 use proptest::prelude::*;
 
 use super::*;
-use crate::seam::{Direction, Stream};
+use crate::seam::{Direction, Events, Stream};
 
 const LOCAL: &str = "192.0.2.10";
 const PEER: &str = "198.51.100.7";
@@ -15,8 +15,12 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+fn keys(stream: &Stream) -> Option<u8> {
+    stream.events.map(|events| events.payload_type)
+}
+
 fn negotiation() -> Negotiation {
-    Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, vec![Law::A, Law::Mu])
+    Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, vec![Coding::Pcma, Coding::Pcmu])
 }
 
 /// A description with these media lines; `c=` of the peer at session level.
@@ -59,9 +63,9 @@ fn a_phones_offer_is_answered_in_full() {
     assert_eq!(
         stream,
         Stream {
-            law: Law::Mu,
+            coding: Coding::Pcmu,
             payload_type: 0,
-            event_type: Some(101),
+            events: Some(Events { payload_type: 101, clock: 8000 }),
             ptime: 30,
             remote_rtp: "198.51.100.7:4000".parse().unwrap(),
             remote_rtcp: "198.51.100.7:4001".parse().unwrap(),
@@ -74,27 +78,71 @@ fn a_phones_offer_is_answered_in_full() {
 
 #[test]
 fn the_callers_first_codec_leads_and_ours_only_when_we_offer() {
-    assert_eq!(answered("m=audio 4000 RTP/AVP 0 8").1.law, Law::Mu);
-    assert_eq!(answered("m=audio 4000 RTP/AVP 8 0").1.law, Law::A);
-    let offer = Negotiation::new(ip(LOCAL), 1, 2, 3, vec![Law::Mu, Law::A]).offer();
+    assert_eq!(answered("m=audio 4000 RTP/AVP 0 8").1.coding, Coding::Pcmu);
+    assert_eq!(answered("m=audio 4000 RTP/AVP 8 0").1.coding, Coding::Pcma);
+    let offer = Negotiation::new(ip(LOCAL), 1, 2, 3, vec![Coding::Pcmu, Coding::Pcma]).offer();
     assert!(offer.contains("RTP/AVP 0 8 101"), "{offer}");
-    let only_a = Negotiation::new(ip(LOCAL), 1, 2, 3, vec![Law::A])
+    let only_a = Negotiation::new(ip(LOCAL), 1, 2, 3, vec![Coding::Pcma])
         .answer(&described("m=audio 4 RTP/AVP 0"), ip(PEER));
     assert_eq!(only_a.unwrap_err(), SdpFault::NoCommonCodec);
+}
+
+const HD: [Coding; 4] = [Coding::Pcma, Coding::Pcmu, Coding::G722, Coding::Opus];
+
+#[test]
+fn opus_and_g722_are_offered_with_their_clocks() {
+    let offer = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, HD.to_vec()).offer();
+    assert!(offer.contains("m=audio 30000 RTP/AVP 8 0 9 111 101 110\r\n"), "{offer}");
+    for line in ["9 G722/8000", "111 opus/48000/2", "101 telephone-event/8000", "110 telephone-event/48000"] {
+        assert!(offer.contains(&format!("a=rtpmap:{line}\r\n")), "{offer}");
+    }
+    assert!(offer.contains("a=fmtp:111 "), "{offer}");
+}
+
+#[test]
+fn g711_comes_before_opus_where_it_leads_our_order_and_keys_keep_the_clock_of_the_audio() {
+    let chrome = "m=audio 9 RTP/AVP 111 63 9 0 8 13 110 126 a=rtpmap:111 opus/48000/2 a=rtpmap:63 red/48000/2 \
+                  a=rtpmap:9 G722/8000 a=rtpmap:110 telephone-event/48000 a=rtpmap:126 telephone-event/8000";
+    let chosen = |order: &[Coding]| {
+        let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, order.to_vec());
+        let stream = negotiation.answer(&described(chrome), ip(PEER)).unwrap().1;
+        (stream.coding, stream.payload_type, stream.events.unwrap())
+    };
+    let (narrow, wide) =
+        (Events { payload_type: 126, clock: 8000 }, Events { payload_type: 110, clock: 48_000 });
+    assert_eq!(chosen(&HD), (Coding::Pcmu, 0, narrow));
+    assert_eq!(chosen(&[Coding::Opus, Coding::Pcma]), (Coding::Opus, 111, wide));
+    assert_eq!(chosen(&[Coding::G722, Coding::Pcma]), (Coding::G722, 9, narrow));
+}
+
+#[test]
+fn a_payload_type_keeps_its_meaning_when_we_offer_again() {
+    let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, HD.to_vec());
+    let theirs = "m=audio 4000 RTP/AVP 101 111 a=rtpmap:101 opus/48000/2 a=rtpmap:111 telephone-event/48000";
+    negotiation.answer(&described(theirs), ip(PEER)).unwrap();
+    let offer = negotiation.offer();
+    assert!(offer.contains("m=audio 30000 RTP/AVP 101 8 0 9 111 96\r\n"), "{offer}");
+    assert!(offer.contains("a=rtpmap:101 opus/48000/2\r\n"), "{offer}");
+    assert!(offer.contains("a=rtpmap:111 telephone-event/48000\r\na=fmtp:111 0-15\r\n"), "{offer}");
+    assert!(offer.contains("a=rtpmap:96 telephone-event/8000\r\n"), "{offer}");
 }
 
 #[test]
 fn dynamic_types_and_missing_rtpmaps_are_understood() {
     let (text, stream) =
         answered("m=audio 4000 RTP/AVP 111 110 a=rtpmap:111 pcma/8000 a=rtpmap:110 Telephone-Event/8000");
-    assert_eq!((stream.law, stream.payload_type, stream.event_type), (Law::A, 111, Some(110)));
+    assert_eq!((stream.coding, stream.payload_type, keys(&stream)), (Coding::Pcma, 111, Some(110)));
     assert!(text.contains("m=audio 30000 RTP/AVP 111 110\r\n"), "{text}");
     let (_, stream) = answered(
         "m=audio 4000 RTP/AVP 8 110 126 a=rtpmap:110 telephone-event/48000 a=rtpmap:126 telephone-event/8000",
     );
-    assert_eq!((stream.payload_type, stream.event_type), (8, Some(126)));
-    assert_eq!(answered("m=audio 4000 RTP/AVP 8").1.event_type, None);
-    assert_eq!(answered("m=audio 4000 RTP/AVP 8 a=rtpmap:8").1.law, Law::A, "an empty rtpmap takes nothing");
+    assert_eq!((stream.payload_type, keys(&stream)), (8, Some(126)));
+    assert_eq!(answered("m=audio 4000 RTP/AVP 8").1.events, None);
+    assert_eq!(
+        answered("m=audio 4000 RTP/AVP 8 a=rtpmap:8").1.coding,
+        Coding::Pcma,
+        "an empty rtpmap takes nothing"
+    );
 }
 
 #[test]
@@ -224,7 +272,7 @@ fn our_offer_and_its_answer_agree_even_when_the_answer_comes_twice() {
     let answer =
         described("m=audio 4000 RTP/AVP 0 101 a=rtpmap:101 telephone-event/8000 a=ptime:20 a=rtcp-mux");
     let stream = negotiation.take_answer(&answer, ip(PEER)).unwrap();
-    assert_eq!((stream.law, stream.event_type, stream.rtcp_mux), (Law::Mu, Some(101), false));
+    assert_eq!((stream.coding, keys(&stream), stream.rtcp_mux), (Coding::Pcmu, Some(101), false));
     assert_eq!(negotiation.take_answer(&answer, ip(PEER)).unwrap(), stream);
     // Our own re-INVITE keeps what was agreed on first, and its payload types.
     let again = negotiation.offer();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::spool::PacketRecord;
+use super::voice::Spoken;
 
 /// What became of the packets of one side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,8 +50,8 @@ impl Lane {
     /// side that arrived within the next second.
     pub(super) fn place<'a>(
         &mut self,
-        packet: &PacketRecord,
-        ahead: impl Iterator<Item = &'a PacketRecord>,
+        packet: &Spoken,
+        ahead: impl Iterator<Item = &'a Spoken>,
     ) -> Option<i64> {
         self.count(packet);
         let at = samples(packet.arrival_us);
@@ -85,7 +85,7 @@ impl Lane {
     }
 
     /// Takes back the count of a packet that turned out to have come before.
-    pub(super) fn duplicate(&mut self, packet: &PacketRecord) {
+    pub(super) fn duplicate(&mut self, packet: &Spoken) {
         self.tally.duplicates += 1;
         if let Some(sequence) = self.numbering.iter_mut().flatten().find(|s| s.ssrc == packet.ssrc) {
             sequence.received -= 1;
@@ -98,7 +98,7 @@ impl Lane {
         self.tally
     }
 
-    fn count(&mut self, packet: &PacketRecord) {
+    fn count(&mut self, packet: &Spoken) {
         if let Some(sequence) = self.numbering.iter_mut().flatten().find(|s| s.ssrc == packet.ssrc) {
             sequence.take(packet.seq);
             return;
@@ -110,7 +110,7 @@ impl Lane {
 
     /// Begins a segment at the packet's arrival, though never over what is already placed, unless keeping
     /// off it would leave the two sides seconds apart.
-    fn anchor(&mut self, packet: &PacketRecord, at: i64) -> i64 {
+    fn anchor(&mut self, packet: &Spoken, at: i64) -> i64 {
         let position = if self.end - at <= LARGEST_BIAS { at.max(self.end) } else { at };
         let segment = Segment { ssrc: packet.ssrc, rtp_ts: packet.rtp_ts, position, bias: position - at };
         self.previous = self.current.replace(segment);
@@ -142,12 +142,12 @@ impl Segment {
     }
 
     /// Whether the packet is of this segment and timestamp and arrival tell the same story.
-    fn fits(&self, packet: &PacketRecord) -> bool {
+    fn fits(&self, packet: &Spoken) -> bool {
         let apart = self.position(packet.rtp_ts) - samples(packet.arrival_us) - self.bias;
         self.ssrc == packet.ssrc && apart.abs() <= TOLERANCE
     }
 
-    fn take(&mut self, packet: &PacketRecord) -> i64 {
+    fn take(&mut self, packet: &Spoken) -> i64 {
         let position = self.position(packet.rtp_ts);
         if position > self.position {
             (self.position, self.rtp_ts) = (position, packet.rtp_ts);
@@ -156,7 +156,7 @@ impl Segment {
     }
 
     /// Uses a hole before the packet to come closer to the arrival again.
-    fn heal(&mut self, packet: &PacketRecord, end: i64) {
+    fn heal(&mut self, packet: &Spoken, end: i64) {
         let position = self.position(packet.rtp_ts);
         let (hole, early) = (position - end, position - samples(packet.arrival_us));
         if self.bias > 0 && early > 0 && hole >= HEALING_HOLE {
@@ -202,7 +202,7 @@ impl Sequence {
 }
 
 /// The packets that are waiting for their decision, in order of arrival.
-pub(super) type Lookahead = VecDeque<PacketRecord>;
+pub(super) type Lookahead = VecDeque<Spoken>;
 
 /// Timestamp and arrival may differ by 200 ms: jitter that a phone's buffer still hides (house limit for
 /// jitter) and ten minutes of a clock that is 300 ppm off stay below it; a jump or a hold does not.

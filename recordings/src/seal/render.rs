@@ -7,6 +7,7 @@ use base::Timestamp;
 
 use super::SealError;
 use super::lane::{self, Lane, Lookahead, Tally};
+use super::voice::Voice;
 use super::window::{Put, Window};
 use crate::facts::Side;
 use crate::segment::{Segment, Segments};
@@ -36,6 +37,7 @@ pub(super) fn render(reader: &mut SpoolReader, file: &File) -> Result<Rendered, 
     let mut work = Work {
         window: Window::over(file)?,
         lanes: [Lane::default(), Lane::default()],
+        voices: [Voice::default(), Voice::default()],
         waiting: Lookahead::new(),
         paused: false,
         dropped: 0,
@@ -52,6 +54,7 @@ pub(super) fn render(reader: &mut SpoolReader, file: &File) -> Result<Rendered, 
 struct Work<'a> {
     window: Window<'a>,
     lanes: [Lane; 2],
+    voices: [Voice; 2],
     /// Packets that have arrived within a second of the first of them, which waits for its decision.
     waiting: Lookahead,
     paused: bool,
@@ -72,7 +75,8 @@ impl Work<'_> {
                 if self.paused {
                     return Ok(());
                 }
-                if packet.payload.is_empty() {
+                let packet = self.voices[packet.side.channel()].hear(packet);
+                if packet.samples.is_empty() {
                     lane.tally.strays += 1;
                     return Ok(());
                 }
@@ -109,8 +113,8 @@ impl Work<'_> {
             lane.tally.strays += 1;
             return Ok(());
         };
-        match self.window.put(packet.side.channel(), position, packet.law, &packet.payload) {
-            Put::Placed => lane.placed(position + packet.payload.len() as i64),
+        match self.window.put(packet.side.channel(), position, &packet.samples) {
+            Put::Placed => lane.placed(position + packet.samples.len() as i64),
             Put::Twice => lane.duplicate(&packet),
             Put::TooLate => lane.tally.strays += 1,
         }

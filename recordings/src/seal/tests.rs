@@ -314,7 +314,7 @@ fn a_spool_of_days_is_refused() {
 #[test]
 fn both_laws_are_decoded_as_each_packet_says() {
     let mut packets = steady(Side::Caller, 0, 2);
-    packets[1].law = base::g711::Law::Mu;
+    packets[1].coding = codecs::Coding::Pcmu;
     let (_, frames) = sealed(&packets);
     let Record::Packet(second) = Record::Packet(packets[1].record()) else { unreachable!() };
     assert_eq!(frames[160][0], base::g711::Law::Mu.decode(second.payload[0]));

@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufWriter;
 
-use base::g711::Law;
-
 use super::SealError;
 use super::lane::Tally;
 
@@ -43,12 +41,12 @@ impl<'a> Window<'a> {
     }
 
     /// Puts a packet's samples from `position` on; a sample that is already there stays.
-    pub(super) fn put(&mut self, channel: usize, position: i64, law: Law, payload: &[u8]) -> Put {
+    pub(super) fn put(&mut self, channel: usize, position: i64, audio: &[i16]) -> Put {
         let (Some(samples), Some(filled)) = (self.channels.get_mut(channel), self.filled.get_mut(channel))
         else {
             return Put::TooLate;
         };
-        let end = position + payload.len() as i64;
+        let end = position + audio.len() as i64;
         if end <= self.base {
             return Put::TooLate;
         }
@@ -59,9 +57,9 @@ impl<'a> Window<'a> {
         let cut = (self.base - position).max(0);
         let from = (position + cut - self.base) as usize;
         let mut placed = 0;
-        for (slot, byte) in samples.range_mut(from..needed).zip(payload.iter().skip(cut as usize)) {
+        for (slot, sample) in samples.range_mut(from..needed).zip(audio.iter().skip(cut as usize)) {
             if *slot == EMPTY {
-                *slot = i32::from(law.decode(*byte));
+                *slot = i32::from(*sample);
                 placed += 1;
             }
         }

@@ -1,7 +1,7 @@
 //! The bytes of a spool: frames and the bodies inside them.
 
-use base::g711::Law;
 use base::{Name, Timestamp};
+use codecs::Coding;
 
 use super::{PacketRecord, Record, SpoolError};
 use crate::facts::{Facts, Side};
@@ -48,10 +48,7 @@ pub(super) fn put_packet<P: AsRef<[u8]>>(
             Side::Caller => 0,
             Side::Seat => 1,
         });
-        body.push(match packet.law {
-            Law::A => PCMA,
-            Law::Mu => PCMU,
-        });
+        body.push(number_of(packet.coding));
         body.extend_from_slice(&packet.arrival_us.to_le_bytes());
         body.extend_from_slice(&packet.seq.to_le_bytes());
         body.extend_from_slice(&packet.rtp_ts.to_le_bytes());
@@ -66,6 +63,10 @@ pub(super) fn put_gap(buffer: &mut Vec<u8>, at_us: u64, dropped: u32) -> Result<
         body.extend_from_slice(&at_us.to_le_bytes());
         body.extend_from_slice(&dropped.to_le_bytes());
     })
+}
+
+fn number_of(coding: Coding) -> u8 {
+    coding.payload_type().unwrap_or(OPUS)
 }
 
 pub(super) fn put_pause(buffer: &mut Vec<u8>, at_us: u64, paused: bool) -> Result<(), SpoolError> {
@@ -152,14 +153,11 @@ impl Fields<'_> {
             1 => Side::Seat,
             _ => return None,
         };
-        let law = match self.u8()? {
-            PCMA => Law::A,
-            PCMU => Law::Mu,
-            _ => return None,
-        };
+        let number = self.u8()?;
+        let coding = Coding::ALL.iter().copied().find(|coding| number_of(*coding) == number)?;
         Some(Record::Packet(PacketRecord {
             side,
-            law,
+            coding,
             arrival_us: self.u64()?,
             seq: self.take().map(u16::from_le_bytes)?,
             rtp_ts: self.u32()?,
@@ -201,5 +199,5 @@ const END: u8 = 5;
 const SEAT: u8 = 6;
 
 /// The static payload types of RFC 3551 name the law in the file.
-const PCMU: u8 = 0;
-const PCMA: u8 = 8;
+/// The number of Opus in a spool; the other codecs go by their static payload types (RFC 3551 table 4).
+const OPUS: u8 = 111;

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
-use base::g711::Law;
+use codecs::Coding;
 use proptest::prelude::*;
 
 use super::*;
@@ -17,7 +17,7 @@ fn packet(i: u32) -> PacketRecord {
         seq: i as u16,
         rtp_ts: i.wrapping_mul(160),
         ssrc: 0xdead_beef,
-        law: if i.is_multiple_of(3) { Law::Mu } else { Law::A },
+        coding: Coding::ALL[i as usize % Coding::ALL.len()],
         payload: vec![i as u8; 160],
     }
 }

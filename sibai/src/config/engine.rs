@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use base::g711::Law;
 use base::{Cidr, Name, NumberFormat, PeerMatch, PhoneNumber};
+use codecs::Coding;
 use ivr::shape::{self, Declared, Kind, View, phone};
 use ivr::yaml::{Node, Spot, Value, parse};
 use ivr::{Faults, SourceFile};
@@ -77,7 +77,7 @@ pub struct Rtp {
     /// First and last UDP port.
     pub ports: (u16, u16),
     /// In the order of preference.
-    pub codecs: Vec<Law>,
+    pub codecs: Vec<Coding>,
 }
 
 /// A carrier connection.
@@ -297,8 +297,9 @@ impl Reader<'_, '_> {
                 format!("{first} to {last} is enough for {} calls of {}", pairs / 2, limits.max_calls);
             self.faults.add(at, "W185", message, "widen rtp.ports, or lower limits.max_calls");
         }
-        let law = |text| if text == "pcmu" { Law::Mu } else { Law::A };
-        let mut codecs: Vec<Law> = view.texts("codecs").into_iter().map(law).collect();
+        let known =
+            |text: &str| Coding::ALL.iter().copied().find(|coding| coding.name().eq_ignore_ascii_case(text));
+        let mut codecs: Vec<Coding> = view.texts("codecs").into_iter().filter_map(known).collect();
         codecs.dedup();
         Some(Rtp { ports: (first, last), codecs })
     }

@@ -160,8 +160,8 @@ pub(super) static RTP: Struct = map(
         ),
         field(
             "codecs",
-            Kind::List(&Kind::OneOf(&Words { words: &["pcma", "pcmu"], later: &["g722", "opus"] }), 1, 2),
-            Need::Default("[pcma, pcmu]"),
+            Kind::List(&Kind::OneOf(&Words { words: &["pcma", "pcmu", "g722", "opus"], later: &[] }), 1, 4),
+            Need::Default("[pcma, pcmu, g722, opus]"),
             "Offered in this order.",
         ),
     ],

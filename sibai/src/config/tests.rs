@@ -230,7 +230,7 @@ limits: { max_calls: 100, max_call: 1h, max_setup: 90s, confirm_within: 8s }
     assert!(engine.sip.answer_unknown_options);
     assert_eq!(engine.sip.name_servers, ["10.0.0.2:53", "[fd00::2]:5353"].map(|at| at.parse().unwrap()));
     assert_eq!(engine.sip.limits, sip::admission::Limits::of(7, 9));
-    assert_eq!(engine.rtp.codecs, [base::g711::Law::Mu]);
+    assert_eq!(engine.rtp.codecs, [codecs::Coding::Pcmu]);
     assert_eq!(engine.trunks[0].allow_from, ["127.0.0.1:5080".parse().unwrap()]);
     assert_eq!(engine.limits.confirm_within.as_secs(), 8);
 }

@@ -152,9 +152,9 @@ impl Control {
                     self.order(worker, Order::Open { leg, address, ssrc });
                 }
                 Output::Media { worker, command } => self.order(worker, Order::Command(command)),
-                Output::Record { record, caller_law, seat_law } => {
+                Output::Record { record, caller_codec, seat_codec } => {
                     let now = self.clock.now();
-                    self.recorder.send(recorder::Input::Begin { record, caller_law, seat_law, now });
+                    self.recorder.send(recorder::Input::Begin { record, caller_codec, seat_codec, now });
                 }
                 Output::Segment { recording, seat } => {
                     let now = self.clock.now().mono;

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
-use base::g711::Law;
 use base::{Mono, Name, Now, RecordingId};
+use codecs::Coding;
 use media::Tapped;
 use recordings::spool::{PacketRecord, SpoolWriter};
 use recordings::{Facts, Kind};
@@ -27,9 +27,9 @@ pub enum Input {
         /// Who, where, by which queue.
         record: Box<pbx::seam::Record>,
         /// The caller's codec.
-        caller_law: Law,
+        caller_codec: Coding,
         /// The seat's codec.
-        seat_law: Law,
+        seat_codec: Coding,
         /// Sample 0.
         now: Now,
     },
@@ -205,8 +205,8 @@ impl Recorder {
     /// `true` for `Stop`.
     fn take(&mut self, input: Input) -> bool {
         match input {
-            Input::Begin { record, caller_law, seat_law, now } => {
-                self.begin(facts(&record, caller_law, seat_law, now), now.mono);
+            Input::Begin { record, caller_codec, seat_codec, now } => {
+                self.begin(facts(&record, caller_codec, seat_codec, now), now.mono);
             }
             Input::Entered { recording, written } => {
                 if !written {
@@ -385,7 +385,7 @@ impl Take {
                     seq: packet.sequence,
                     rtp_ts: packet.timestamp,
                     ssrc: packet.ssrc,
-                    law: packet.law,
+                    coding: packet.coding,
                     payload: packet.bytes(),
                 };
                 if let Err(error) = writer.append(&record) {
@@ -418,7 +418,7 @@ impl Take {
     }
 }
 
-fn facts(record: &pbx::seam::Record, caller_law: Law, seat_law: Law, now: Now) -> Facts {
+fn facts(record: &pbx::seam::Record, caller_codec: Coding, seat_codec: Coding, now: Now) -> Facts {
     Facts {
         recording: record.recording,
         call: record.call,
@@ -430,8 +430,8 @@ fn facts(record: &pbx::seam::Record, caller_law: Law, seat_law: Law, now: Now) -
         kind: Kind::Call,
         consent: catalog_consent(record.consent),
         started: now.wall,
-        caller_law,
-        seat_law,
+        caller_codec,
+        seat_codec,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The media of one leg, as the control sees it: which worker, which ports, what was agreed.
 
-use base::g711::Law;
 use base::{Cause, LegId, Now};
+use codecs::Coding;
 use media::sdp::Negotiation;
 use media::{Direction, Stream};
 use pbx::seam::{Presentation, Target};
@@ -23,7 +23,7 @@ pub(super) struct Channel {
     /// The leg it is bridged with.
     pub bridged: Option<LegId>,
     /// The codec in use.
-    pub law: Option<Law>,
+    pub coding: Option<Coding>,
     /// How far a leg on its behalf may still go (Max-Forwards).
     pub hops: u32,
     /// The peer holds us.
@@ -184,12 +184,12 @@ impl Node {
     }
 
     /// Our codecs, the one that the other leg of the call speaks first: no transcoding where none is needed.
-    fn codec_order(&self, channel: &Channel) -> Vec<Law> {
-        let spoken = channel.bridged.and_then(|caller| self.channels.get(&caller)).and_then(|c| c.law);
+    fn codec_order(&self, channel: &Channel) -> Vec<Coding> {
+        let spoken = channel.bridged.and_then(|caller| self.channels.get(&caller)).and_then(|c| c.coding);
         let mut order = self.codecs.clone();
-        if let Some(law) = spoken.filter(|law| order.contains(law)) {
-            order.retain(|other| *other != law);
-            order.insert(0, law);
+        if let Some(coding) = spoken.filter(|coding| order.contains(coding)) {
+            order.retain(|other| *other != coding);
+            order.insert(0, coding);
         }
         order
     }
@@ -197,7 +197,7 @@ impl Node {
     /// Tells the worker what was agreed, and the brain whether that is a hold.
     pub(super) fn agree(&mut self, leg: LegId, stream: Stream) -> Option<bool> {
         let channel = self.channels.get_mut(&leg)?;
-        channel.law = Some(stream.law);
+        channel.coding = Some(stream.coding);
         let held = matches!(stream.direction, Direction::ReceiveOnly | Direction::Inactive);
         let changed = (held != channel.held).then_some(held);
         channel.held = held;

@@ -16,9 +16,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use base::g711::Law;
 use base::time::soonest;
 use base::{CallId, Cause, Entropy, LegId, Machine, Mono, Now, RecordingId};
+use codecs::Coding;
 use pbx::{Plan, Switchboard};
 use sip::Endpoint;
 use sip::seam as sip_seam;
@@ -98,9 +98,9 @@ pub enum Output {
         /// Who, where, by which queue.
         record: Box<pbx::seam::Record>,
         /// The caller's codec.
-        caller_law: Law,
+        caller_codec: Coding,
         /// The seat's codec.
-        seat_law: Law,
+        seat_codec: Coding,
     },
     /// From now on another seat is recorded, or nobody.
     Segment {
@@ -203,7 +203,7 @@ pub struct Setup {
     /// Lines, numbers, seats.
     pub plan: Arc<Plan>,
     /// Codecs in the order in which they are offered.
-    pub codecs: Vec<Law>,
+    pub codecs: Vec<Coding>,
     /// Media workers; at least one.
     pub workers: usize,
     /// Seeded by the driver.
@@ -220,7 +220,7 @@ pub struct Node {
     recordings: BTreeMap<RecordingId, usize>,
     finishing: Finishing,
     lamps: Lamps,
-    codecs: Vec<Law>,
+    codecs: Vec<Coding>,
     workers: usize,
     entropy: Entropy,
     out: VecDeque<Output>,

@@ -1,7 +1,7 @@
 //! What the brain orders, carried out on SIP and media.
 
-use base::g711::Law;
 use base::{Cause, Digit, LegId, Now, RecordingId};
+use codecs::Coding;
 use media::Command as MediaCommand;
 use pbx::seam::{Output as Order, Presentation, Record, Sound, Target};
 use sip::message::reply::MAX_FORWARDS;
@@ -83,7 +83,7 @@ impl Node {
             ports: Ports::Opening(Vec::new()),
             role: Role::Placed { target, shows, sent: false },
             bridged: Some(caller),
-            law: None,
+            coding: None,
             hops,
             held: false,
             play: 0,
@@ -132,8 +132,9 @@ impl Node {
     fn record(&mut self, record: Box<Record>) {
         let Some(channel) = self.channels.get(&record.caller_leg) else { return };
         let worker = channel.worker;
-        let law = |leg: LegId| self.channels.get(&leg).and_then(|channel| channel.law).unwrap_or(Law::A);
-        let (caller_law, seat_law) = (law(record.caller_leg), law(record.seat_leg));
+        let codec =
+            |leg: LegId| self.channels.get(&leg).and_then(|channel| channel.coding).unwrap_or(Coding::Pcma);
+        let (caller_codec, seat_codec) = (codec(record.caller_leg), codec(record.seat_leg));
         let command = MediaCommand::Tap {
             recording: record.recording,
             caller: record.caller_leg,
@@ -141,7 +142,7 @@ impl Node {
         };
         self.recordings.insert(record.recording, worker);
         // The row and the spool come first: nothing is heard before somebody answers for it.
-        self.out.push_back(Output::Record { record, caller_law, seat_law });
+        self.out.push_back(Output::Record { record, caller_codec, seat_codec });
         self.out.push_back(Output::Media { worker, command });
     }
 

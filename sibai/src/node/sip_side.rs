@@ -107,7 +107,7 @@ impl Node {
             ports: Ports::None,
             role,
             bridged: None,
-            law: None,
+            coding: None,
             hops,
             held: false,
             play: 0,
@@ -154,7 +154,7 @@ impl Node {
             return self.command(now, Command::HangUp { leg, cause: Cause::Internal });
         }
         let taken = sdp.is_some_and(|sdp| self.take_answer(now, leg, sdp).is_ok());
-        let agreed_early = self.channels.get(&leg).is_some_and(|channel| channel.law.is_some());
+        let agreed_early = self.channels.get(&leg).is_some_and(|channel| channel.coding.is_some());
         if taken || (sdp.is_none() && agreed_early) {
             self.think(now, Some(leg), pbx::Input::Answered { leg });
         } else {
@@ -165,7 +165,7 @@ impl Node {
     /// The ACK; it carries the answer when our 200 carried the offer.
     fn confirmed(&mut self, now: Now, leg: LegId, sdp: Option<&str>) {
         let Some(channel) = self.channels.get(&leg) else { return };
-        let waits = channel.law.is_none();
+        let waits = channel.coding.is_none();
         let taken = sdp.is_some_and(|sdp| self.take_answer(now, leg, sdp).is_ok());
         if waits && !taken {
             self.drop_leg(now, leg, Cause::NoCommonCodec);

@@ -316,8 +316,8 @@ fn facts(n: u128) -> Facts {
         kind: recordings::Kind::Call,
         consent: recordings::Consent::NoticeGiven,
         started: now(),
-        caller_law: base::g711::Law::A,
-        seat_law: base::g711::Law::A,
+        caller_codec: codecs::Coding::Pcma,
+        seat_codec: codecs::Coding::Pcma,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Two legs that hear each other, and the recorder that hears both.
 
+use codecs::Coding;
+
 use super::*;
 use crate::seam::Side;
 
@@ -95,12 +97,12 @@ fn the_recorder_gets_every_packet_as_it_came_and_nothing_else() {
     assert_eq!((left.len(), of(Side::Seat).count()), (29, 30));
     for packet in left {
         let n = packet.sequence.wrapping_sub(begun.0);
-        assert_eq!((packet.bytes(), packet.law), (&frame(u64::from(n))[..], Law::A));
+        assert_eq!((packet.bytes(), packet.coding), (&frame(u64::from(n))[..], Coding::Pcma));
         assert_eq!((packet.ssrc, packet.recording), (caller.ssrc, recording()));
     }
     for packet in of(Side::Seat) {
         let n = packet.sequence.wrapping_sub(begun.1);
-        assert_eq!((packet.bytes(), packet.law), (&frame(1000 + u64::from(n))[..], Law::Mu));
+        assert_eq!((packet.bytes(), packet.coding), (&frame(1000 + u64::from(n))[..], Coding::Pcmu));
     }
 }
 

@@ -13,7 +13,12 @@ impl Phone {
         let mut packets = Vec::new();
         for n in 1..=7u16 {
             let payload = Payload { event, end: n >= 5, volume: 10, duration: n.min(5) * 160 };
-            packets.push(self.packet(self.stream.event_type.unwrap(), n == 1, began, &payload.to_bytes()));
+            packets.push(self.packet(
+                self.stream.events.unwrap().payload_type,
+                n == 1,
+                began,
+                &payload.to_bytes(),
+            ));
             self.timestamp = self.timestamp.wrapping_add(160);
         }
         packets
@@ -83,7 +88,7 @@ fn a_bridged_key_is_passed_on_under_the_others_payload_type_in_one_timeline() {
 #[test]
 fn a_key_for_a_peer_without_events_leaves_no_hole() {
     let (mut bed, mut caller, mut seat) = Bed::talking(Law::A);
-    seat.stream.event_type = None;
+    seat.stream.events = None;
     bed.command(Command::Agree { leg: SEAT, stream: seat.stream.clone() });
     for n in 0..5 {
         bed.speak(&mut caller, &frame(n));
@@ -102,7 +107,7 @@ fn a_key_for_a_peer_without_events_leaves_no_hole() {
 fn a_key_of_ours_has_one_timestamp_a_marker_and_three_ends() {
     let mut bed = Bed::new();
     let mut phone = Phone::new(SEAT, "203.0.113.2:6000", Law::A);
-    phone.stream.event_type = Some(99);
+    phone.stream.events = Some(Events { payload_type: 99, clock: 8000 });
     bed.agree(&phone);
     bed.pass(Duration::from_millis(100));
     for key in ['4', '4', '*'] {
@@ -166,7 +171,7 @@ fn a_key_of_ours_in_a_bridge_stands_in_for_the_audio_and_gives_it_back() {
 fn a_key_that_the_peer_cannot_take_is_counted() {
     let mut bed = Bed::new();
     let mut phone = Phone::new(SEAT, "203.0.113.2:6000", Law::A);
-    phone.stream.event_type = None;
+    phone.stream.events = None;
     bed.agree(&phone);
     bed.command(Command::Press { leg: SEAT, digit: digit('1') });
     assert_eq!(bed.engine.ignored(), 1);

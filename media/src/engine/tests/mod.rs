@@ -2,6 +2,7 @@
 
 mod bridge;
 mod digits;
+mod hearing;
 mod junk;
 mod latch;
 mod play;
@@ -17,7 +18,7 @@ use base::{Digit, Entropy, LegId, Mono, Now, RecordingId};
 use super::Engine;
 use crate::prompts::{Prompt, Prompts};
 use crate::rtp::{self, HEADER, Header};
-use crate::seam::{Command, Direction, Event, Port, Quality, Sink, Stream, Tapped};
+use crate::seam::{Command, Direction, Event, Events, Port, Quality, Sink, Stream, Tapped};
 
 const CALLER: LegId = LegId::arrived(1);
 const SEAT: LegId = LegId::placed(1);
@@ -197,9 +198,9 @@ impl Phone {
     fn new(leg: LegId, address: &str, law: Law) -> Self {
         let address: SocketAddr = address.parse().unwrap();
         let stream = Stream {
-            law,
+            coding: law.into(),
             payload_type: if law == Law::A { 8 } else { 0 },
-            event_type: Some(if law == Law::A { 101 } else { 96 }),
+            events: Some(Events { payload_type: if law == Law::A { 101 } else { 96 }, clock: 8000 }),
             ptime: 20,
             remote_rtp: address,
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base::g711::Law;
+use codecs::Coding;
 use proptest::prelude::*;
 
 use crate::facts::{Facts, Side};
@@ -19,7 +20,7 @@ pub(crate) struct Sent {
     pub(crate) seq: u16,
     pub(crate) rtp_ts: u32,
     pub(crate) ssrc: u32,
-    pub(crate) law: Law,
+    pub(crate) coding: Coding,
 }
 
 impl Sent {
@@ -31,7 +32,7 @@ impl Sent {
             seq: 100 + index,
             rtp_ts: 40_000_000 + 160 * u32::from(index),
             ssrc: 1 + side.channel() as u32,
-            law: Law::A,
+            coding: Coding::Pcma,
         }
     }
 
@@ -43,7 +44,7 @@ impl Sent {
             seq: self.seq,
             rtp_ts: self.rtp_ts,
             ssrc: self.ssrc,
-            law: self.law,
+            coding: self.coding,
             payload: (first..first + 160).map(|i| code(self.side, i)).collect(),
         }
     }
@@ -141,7 +142,7 @@ fn reference(packets: &[Sent]) -> Vec<[i16; 2]> {
                 if frames.len() <= at {
                     frames.resize(at + 1, [0, 0]);
                 }
-                frames[at][side.channel()] = sent.law.decode(*byte);
+                frames[at][side.channel()] = sent.coding.law().unwrap().decode(*byte);
             }
         }
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use base::g711::Law;
 use base::{CallId, Cause, Name, Period, PhoneNumber, RecordingId, Timestamp};
+use codecs::Coding;
 use history::{CallRow, Origin};
 use jiff::SignedDuration;
 use recordings::retention::Verdict;
@@ -128,8 +128,8 @@ pub(super) fn facts(n: u128, line: &str, started: &str) -> Facts {
         kind: Kind::Call,
         consent: Consent::NoticeGiven,
         started: at(started),
-        caller_law: Law::A,
-        seat_law: Law::A,
+        caller_codec: Coding::Pcma,
+        seat_codec: Coding::Pcma,
     }
 }
 

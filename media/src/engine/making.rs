@@ -1,0 +1,250 @@
+//! The packets of our own making: keys, what plays, silence; one each packet time.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base::Mono;
+use base::g711::Law;
+use codecs::{Coding, Encoder, Rate};
+
+use super::channel::{Channel, grid};
+use crate::dtmf::Step;
+use crate::prompts::Prompt;
+use crate::rtp::{self, HEADER, Header};
+use crate::seam::{Event, Port, Sink, Stream, Tapped};
+
+/// What plays on a leg.
+#[derive(Clone, Debug)]
+pub(super) struct Playing {
+    audio: Prompt,
+    at: usize,
+    /// The token of a `Play`; `None` for a loop.
+    pub(super) once: Option<u64>,
+}
+
+impl Playing {
+    pub(super) fn new(audio: Prompt, once: Option<u64>) -> Self {
+        Self { audio, at: 0, once }
+    }
+
+    /// Copies the next stretch, in the bytes of a law; how many of them are audio. None at its end.
+    fn fill(&mut self, law: Law, frame: &mut [u8]) -> usize {
+        let audio = match law {
+            Law::A => &self.audio.pcma,
+            Law::Mu => &self.audio.pcmu,
+        };
+        if self.once.is_none() && self.at >= audio.len() {
+            self.at = 0;
+        }
+        let rest = audio.get(self.at..).unwrap_or_default();
+        let len = rest.len().min(frame.len());
+        frame[..len].copy_from_slice(&rest[..len]);
+        self.at += len;
+        // A loop goes round inside a frame when its length is no multiple of it.
+        if self.once.is_none() && len < frame.len() {
+            let more = (frame.len() - len).min(audio.len());
+            frame[len..len + more].copy_from_slice(&audio[..more]);
+            self.at = more;
+        }
+        len
+    }
+}
+
+/// Encodes for a leg whose codec is not G.711, or that hears a mix.
+#[derive(Clone, Debug)]
+pub(super) struct Mouth {
+    encoder: Encoder,
+    limiter: Limiter,
+    /// Mixed and not yet sent: less than a packet.
+    waiting: [i16; MOST_WAITING],
+    len: usize,
+}
+
+/// Turns loud mixes down instead of clipping them: at once when it must, back up over a quarter of a second.
+#[derive(Clone, Copy, Debug)]
+struct Limiter {
+    gain: f32,
+}
+
+impl Mouth {
+    /// The mouth that speaks this, at this rate: the one that is there when it does.
+    pub(super) fn speaking(mouth: Option<Self>, coding: Coding, rate: Rate) -> Self {
+        mouth.filter(|mouth| mouth.encoder.coding() == coding && mouth.encoder.rate() == rate).unwrap_or_else(
+            || Self {
+                encoder: Encoder::new(coding, rate),
+                limiter: Limiter { gain: 1.0 },
+                waiting: [0; MOST_WAITING],
+                len: 0,
+            },
+        )
+    }
+
+    /// Takes ten milliseconds of a mix in; codes a packet of `ms` once there is as much. 0: not yet.
+    fn mix(&mut self, sum: &[i32], ms: u32, out: &mut [u8]) -> usize {
+        let room = &mut self.waiting[self.len..];
+        let len = sum.len().min(room.len());
+        self.limiter.limit(&sum[..len], &mut room[..len]);
+        self.len += len;
+        let wanted = self.encoder.rate().samples(ms as usize);
+        if self.len < wanted {
+            return 0;
+        }
+        let coded = self.encoder.encode(&self.waiting[..wanted], out);
+        self.waiting.copy_within(wanted..self.len, 0);
+        self.len -= wanted;
+        coded
+    }
+}
+
+impl Limiter {
+    fn limit(&mut self, sum: &[i32], out: &mut [i16]) {
+        let peak = sum.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0) as f32;
+        let most = if peak > LOUDEST { LOUDEST / peak } else { 1.0 };
+        let target = most.min(self.gain + RELEASE);
+        if target >= 1.0 && self.gain >= 1.0 {
+            for (out, sample) in out.iter_mut().zip(sum) {
+                *out = *sample as i16;
+            }
+            return;
+        }
+        // Down at once, where the peak is; up along a line, so that no step is heard.
+        let (from, step) = match target < self.gain {
+            true => (target, 0.0),
+            false => (self.gain, (target - self.gain) / sum.len().max(1) as f32),
+        };
+        for (n, (out, sample)) in out.iter_mut().zip(sum).enumerate() {
+            *out = (*sample as f32 * step.mul_add(n as f32, from)) as i16;
+        }
+        self.gain = target;
+    }
+}
+
+impl Channel {
+    /// One packet time.
+    pub(super) fn step(&mut self, out: &mut impl Sink) {
+        let Some(agreed) = &self.agreed else { return };
+        let stream = &agreed.stream;
+        let (at, ms) = (self.next, packet_time(stream));
+        let (coding, payload_type, events) = (stream.coding, stream.payload_type, stream.events);
+        let to = agreed.destination();
+        let ticks = ms * (coding.clock() / 1000);
+        self.next = at + Duration::from_millis(u64::from(ms));
+        let mut packet = [0; HEADER + Tapped::LONGEST];
+        match (self.keys.step((ms * 8) as u16), events) {
+            (Step::Event { fresh, mut payload }, Some(events)) => {
+                let Some(to) = to else { return };
+                let mut header = self.outgoing.make(at, ticks, events.payload_type);
+                if fresh {
+                    self.key_began = header.timestamp;
+                }
+                header.timestamp = self.key_began;
+                header.marker = fresh;
+                payload.duration = payload.duration.saturating_mul((events.clock / 8000) as u16);
+                packet[HEADER..HEADER + 4].copy_from_slice(&payload.to_bytes());
+                self.send(&mut packet[..HEADER + 4], header, to, out);
+                return;
+            }
+            // Between two keys, and for keys that a new agreement made unsayable.
+            (Step::Pause | Step::Event { .. }, _) if !self.hears.is_empty() => return,
+            _ => {}
+        }
+        let Some(len) = self.fill(coding, ms, &mut packet[HEADER..], out) else { return };
+        if let Some(to) = to {
+            let header = self.outgoing.make(at, ticks, payload_type);
+            self.send(&mut packet[..HEADER + len], header, to, out);
+        }
+    }
+
+    /// The next stretch of what plays, or silence, coded; `None` when the other party is to be heard instead.
+    fn fill(&mut self, coding: Coding, ms: u32, payload: &mut [u8], out: &mut impl Sink) -> Option<usize> {
+        let law = coding.law().unwrap_or(Law::A);
+        let samples = ms as usize * 8;
+        let mut coded = [law.silence(); MOST_SAMPLES];
+        let frame = &mut coded[..samples];
+        let played = self.playing.as_mut().map_or(0, |playing| playing.fill(law, frame));
+        if played == 0 {
+            if let Some(token) = self.playing.take().and_then(|playing| playing.once) {
+                out.tell(Event::Played { leg: self.leg, token });
+            }
+            if !self.hears.is_empty() {
+                return None;
+            }
+        }
+        if coding.law().is_some() {
+            payload[..samples].copy_from_slice(frame);
+            return Some(samples);
+        }
+        let mut pcm = [0; MOST_SAMPLES];
+        for (sample, byte) in pcm.iter_mut().zip(frame) {
+            // The quietest byte of a law is not quite silence; ours is.
+            *sample = if played == 0 { 0 } else { law.decode(*byte) };
+        }
+        let mouth = Box::new(Mouth::speaking(self.mouth.take().map(|mouth| *mouth), coding, Rate::Narrow));
+        Some(self.mouth.insert(mouth).encoder.encode(&pcm[..samples], payload)).filter(|&len| len > 0)
+    }
+
+    /// The next ten milliseconds of what the leg hears of others; a packet goes out once one is full. What of ours plays
+    /// is heard in their place.
+    pub(super) fn say(&mut self, at: Mono, rate: Rate, sum: &[i32], out: &mut impl Sink) {
+        let (Some(agreed), None, false) = (&self.agreed, &self.playing, self.keys.is_busy()) else { return };
+        let Some(to) = agreed.destination() else { return };
+        let (coding, payload_type, ms) =
+            (agreed.stream.coding, agreed.stream.payload_type, packet_time(&agreed.stream));
+        let mut packet = [0; HEADER + Tapped::LONGEST];
+        let mouth = Box::new(Mouth::speaking(self.mouth.take().map(|mouth| *mouth), coding, rate));
+        let len = self.mouth.insert(mouth).mix(sum, ms, &mut packet[HEADER..]);
+        if len > 0 {
+            let header = self.outgoing.make(at, ms * (coding.clock() / 1000), payload_type);
+            self.send(&mut packet[..HEADER + len], header, to, out);
+        }
+    }
+
+    fn send(&mut self, packet: &mut [u8], header: Header, to: SocketAddr, out: &mut impl Sink) {
+        if let Some(start) = packet.first_chunk_mut::<HEADER>() {
+            rtp::write(header, start);
+            out.send(self.leg, Port::Rtp, to, packet);
+            self.outgoing.sent(packet.len() - HEADER);
+        }
+    }
+
+    /// Whether packets of our own making are due: keys, what plays, or silence so that the peer and
+    /// every NAT on the way keep hearing from us. A prompt's time passes even while the peer is deaf.
+    pub(super) fn generates(&self) -> bool {
+        let Some(agreed) = &self.agreed else { return false };
+        let hears = agreed.destination().is_some();
+        match &self.playing {
+            _ if self.keys.is_busy() => true,
+            Some(playing) => playing.once.is_some() || hears,
+            None => hears && self.hears.is_empty(),
+        }
+    }
+
+    pub(super) fn schedule(&mut self, now: Mono) {
+        let generates = self.generates();
+        if generates && !self.running {
+            self.next = grid(now);
+        }
+        self.running = generates;
+    }
+}
+
+/// How long our packets are, in milliseconds.
+pub(super) fn packet_time(stream: &Stream) -> u32 {
+    stream.ptime.clamp(SHORTEST_MS, LONGEST_MS)
+}
+
+/// The packet times that we send, in milliseconds; the tap ends at 60.
+const SHORTEST_MS: u32 = 10;
+const LONGEST_MS: u32 = 60;
+
+/// Of wide audio in a packet.
+const MOST_WAITING: usize = LONGEST_MS as usize * 16;
+
+/// A mix is no louder than this: 0.75 dB below full scale, because codecs overshoot.
+const LOUDEST: f32 = 30_000.0;
+
+/// How much of the gain comes back in ten milliseconds.
+const RELEASE: f32 = 0.04;
+
+/// Of narrow audio in a packet.
+const MOST_SAMPLES: usize = LONGEST_MS as usize * 8;

@@ -1,0 +1,247 @@
+//! Legs that are not alike, and more than two: what is decoded, mixed and coded anew.
+
+use std::f64::consts::TAU;
+
+use codecs::{Coding, Decoder, Encoder, MOST_PAYLOAD, MOST_SAMPLES, Rate};
+
+use super::*;
+
+const THIRD: LegId = LegId::placed(2);
+
+/// A phone that speaks one tone and listens.
+struct Singer {
+    phone: Phone,
+    hertz: f64,
+    encoder: Encoder,
+    at: usize,
+}
+
+impl Singer {
+    fn new(leg: LegId, address: &str, coding: Coding, hertz: f64) -> Self {
+        let mut phone = Phone::new(leg, address, Law::A);
+        phone.stream.coding = coding;
+        phone.stream.payload_type = coding.payload_type().unwrap_or(111);
+        phone.stream.events = Some(Events { payload_type: 101, clock: coding.clock() });
+        Self { phone, hertz, encoder: Encoder::new(coding, Rate::Narrow), at: 0 }
+    }
+
+    fn packet(&mut self) -> Vec<u8> {
+        let pcm: Vec<i16> = (self.at..self.at + 160)
+            .map(|n| (9000.0 * (TAU * self.hertz * n as f64 / 8000.0).sin()) as i16)
+            .collect();
+        self.at += 160;
+        let mut payload = vec![0; MOST_PAYLOAD];
+        let len = self.encoder.encode(&pcm, &mut payload);
+        let timestamp = self.phone.timestamp;
+        self.phone.timestamp = timestamp.wrapping_add(self.phone.stream.coding.clock() / 50);
+        self.phone.packet(self.phone.stream.payload_type, false, timestamp, &payload[..len])
+    }
+}
+
+/// Everybody sings for so many packet times.
+fn sing(bed: &mut Bed, singers: &mut [&mut Singer], packets: usize) {
+    for _ in 0..packets {
+        for singer in singers.iter_mut() {
+            let bytes = singer.packet();
+            bed.receive(singer.phone.leg, Port::Rtp, singer.phone.address, &bytes);
+        }
+        bed.pass(FRAME);
+    }
+}
+
+/// What a leg's peer hears, at 8 kHz; every packet follows the one before it.
+fn heard(bed: &mut Bed, singer: &Singer) -> Vec<i16> {
+    let coding = singer.phone.stream.coding;
+    let mut decoder = Decoder::new(coding, Rate::Narrow);
+    let mut audio = Vec::new();
+    let packets = bed.rtp(singer.phone.leg);
+    for pair in packets.windows(2) {
+        assert_eq!(pair[1].sequence, pair[0].sequence.wrapping_add(1));
+        assert_eq!(pair[1].timestamp, pair[0].timestamp.wrapping_add(coding.clock() / 50));
+        assert_eq!(pair[1].at.since(pair[0].at), FRAME);
+    }
+    for packet in packets {
+        assert_eq!(packet.payload_type, singer.phone.stream.payload_type);
+        let mut samples = vec![0; MOST_SAMPLES];
+        let len = decoder.decode(Some(&packet.payload), &mut samples);
+        assert_eq!(len, 160);
+        audio.extend_from_slice(&samples[..len]);
+    }
+    audio
+}
+
+/// How loud a tone is in the second half of it, 9000 being as it was sung.
+fn level(audio: &[i16], hertz: f64) -> f64 {
+    let audio = &audio[audio.len() / 2..];
+    let (mut re, mut im) = (0.0, 0.0);
+    for (n, sample) in audio.iter().enumerate() {
+        let phase = TAU * hertz * n as f64 / 8000.0;
+        re += f64::from(*sample) * phase.cos();
+        im += f64::from(*sample) * phase.sin();
+    }
+    2.0 * (re * re + im * im).sqrt() / audio.len() as f64
+}
+
+fn trio(bed: &mut Bed, codings: [Coding; 3]) -> [Singer; 3] {
+    let singers = [
+        Singer::new(CALLER, "198.51.100.1:4000", codings[0], 500.0),
+        Singer::new(SEAT, "203.0.113.2:6000", codings[1], 1000.0),
+        Singer::new(THIRD, "203.0.113.3:6000", codings[2], 1600.0),
+    ];
+    for singer in &singers {
+        bed.agree(&singer.phone);
+    }
+    singers
+}
+
+#[test]
+fn every_codec_hears_every_other() {
+    for &one in Coding::ALL {
+        for &other in Coding::ALL {
+            let mut bed = Bed::new();
+            let [mut a, mut b, _] = trio(&mut bed, [one, other, Coding::Pcma]);
+            bed.command(Command::Bridge { a: CALLER, b: SEAT });
+            sing(&mut bed, &mut [&mut a, &mut b], 100);
+            bed.rtp(THIRD);
+            for (listener, tone, own) in [(&a, 1000.0, 500.0), (&b, 500.0, 1000.0)] {
+                let audio = heard(&mut bed, listener);
+                // What the jitter buffer holds is not heard yet.
+                assert!(audio.len() > 160 * 90, "{one:?} {other:?}: {} samples", audio.len());
+                let (loud, echo) = (level(&audio, tone), level(&audio, own));
+                assert!((7000.0..10_500.0).contains(&loud), "{one:?} {other:?}: {loud}");
+                assert!(echo < 150.0, "{one:?} {other:?}: {echo}");
+            }
+        }
+    }
+}
+
+#[test]
+fn in_a_conference_of_three_everybody_hears_the_two_others_and_not_itself() {
+    for codings in [[Coding::Pcma, Coding::Pcmu, Coding::Pcma], [Coding::Pcma, Coding::G722, Coding::Opus]] {
+        let mut bed = Bed::new();
+        let [mut a, mut b, mut c] = trio(&mut bed, codings);
+        for (leg, of) in [(CALLER, [SEAT, THIRD]), (SEAT, [CALLER, THIRD]), (THIRD, [CALLER, SEAT])] {
+            bed.command(Command::Hear { leg, of: of.to_vec() });
+        }
+        sing(&mut bed, &mut [&mut a, &mut b, &mut c], 100);
+        for (listener, tones, own) in
+            [(&a, [1000.0, 1600.0], 500.0), (&b, [500.0, 1600.0], 1000.0), (&c, [500.0, 1000.0], 1600.0)]
+        {
+            let audio = heard(&mut bed, listener);
+            for tone in tones {
+                let loud = level(&audio, tone);
+                assert!((7000.0..10_500.0).contains(&loud), "{codings:?} {tone}: {loud}");
+            }
+            assert!(level(&audio, own) < 200.0, "{codings:?}: an echo of {}", level(&audio, own));
+        }
+    }
+}
+
+#[test]
+fn a_loud_conference_is_turned_down_and_does_not_clip() {
+    let mut bed = Bed::new();
+    let mut singers: Vec<Singer> = (1..=5)
+        .map(|n| {
+            Singer::new(
+                LegId::placed(n),
+                &format!("203.0.113.9:{}", 6000 + 2 * n),
+                Coding::Pcma,
+                300.0 * n as f64,
+            )
+        })
+        .collect();
+    for singer in &singers {
+        bed.agree(&singer.phone);
+    }
+    let listener = LegId::placed(1);
+    bed.command(Command::Hear { leg: listener, of: (2..=5).map(LegId::placed).collect() });
+    sing(&mut bed, &mut singers.iter_mut().collect::<Vec<_>>(), 100);
+    let audio = heard(&mut bed, &singers[0]);
+    // Four tones of 9000 make 36,000: what clips has tones that nobody sang.
+    for tone in [600.0, 900.0, 1200.0, 1500.0] {
+        assert!(level(&audio, tone) > 6000.0, "{tone}: {}", level(&audio, tone));
+    }
+    for tone in [300.0, 1800.0, 2100.0, 2400.0, 2700.0, 3000.0] {
+        assert!(level(&audio, tone) < 700.0, "{tone}: {}", level(&audio, tone));
+    }
+}
+
+#[test]
+fn a_supervisor_listens_unheard_and_whispers_to_the_seat_alone() {
+    let mut bed = Bed::new();
+    let [mut caller, mut seat, mut supervisor] = trio(&mut bed, [Coding::Pcma; 3]);
+    bed.command(Command::Bridge { a: CALLER, b: SEAT });
+    bed.command(Command::Hear { leg: THIRD, of: vec![CALLER, SEAT] });
+    sing(&mut bed, &mut [&mut caller, &mut seat, &mut supervisor], 100);
+    let audio = heard(&mut bed, &supervisor);
+    assert!(level(&audio, 500.0) > 7000.0 && level(&audio, 1000.0) > 7000.0);
+    // The two hear each other's packets as they come, as before.
+    assert!(bed.rtp(CALLER).iter().zip(0..).all(|(packet, n)| packet.payload.len() == 160 && n < 100));
+    assert!(level(&heard(&mut bed, &seat), 1600.0) < 150.0);
+    bed.command(Command::Hear { leg: SEAT, of: vec![CALLER, THIRD] });
+    sing(&mut bed, &mut [&mut caller, &mut seat, &mut supervisor], 100);
+    let audio = heard(&mut bed, &seat);
+    assert!(level(&audio, 500.0) > 7000.0 && level(&audio, 1600.0) > 7000.0, "{}", level(&audio, 1600.0));
+    let audio = heard(&mut bed, &caller);
+    assert!(level(&audio, 1000.0) > 7000.0 && level(&audio, 1600.0) < 150.0);
+}
+
+#[test]
+fn a_key_is_told_anew_to_a_peer_of_another_codec() {
+    let mut bed = Bed::new();
+    let [mut caller, mut seat, _] = trio(&mut bed, [Coding::Pcma, Coding::Opus, Coding::Pcma]);
+    bed.command(Command::Bridge { a: CALLER, b: SEAT });
+    sing(&mut bed, &mut [&mut caller, &mut seat], 20);
+    bed.heard.sent.clear();
+    let began = seat.phone.timestamp;
+    for (n, end) in [(1u16, 0), (2, 0), (3, 0x80)] {
+        let duration = (960 * n).to_be_bytes();
+        let payload = [7, end | 10, duration[0], duration[1]];
+        let bytes = seat.phone.packet(101, n == 1, began, &payload);
+        bed.receive(SEAT, Port::Rtp, seat.phone.address, &bytes);
+        bed.pass(FRAME);
+    }
+    bed.pass(Duration::from_millis(400));
+    assert_eq!(bed.digits(SEAT), "7");
+    let events: Vec<Rtp> = bed.rtp(CALLER).into_iter().filter(|packet| packet.payload_type == 101).collect();
+    assert!(events.len() >= 5 && events.iter().all(|event| event.payload[0] == 7));
+    assert!(events.iter().all(|event| event.timestamp == events[0].timestamp));
+    assert_eq!(u16::from_be_bytes([events[4].payload[2], events[4].payload[3]]), 800);
+}
+
+#[test]
+fn another_codec_in_the_middle_of_a_call_is_heard_on() {
+    let mut bed = Bed::new();
+    let [mut caller, mut seat, _] = trio(&mut bed, [Coding::Pcma; 3]);
+    bed.command(Command::Bridge { a: CALLER, b: SEAT });
+    sing(&mut bed, &mut [&mut caller, &mut seat], 20);
+    let mut wide = Singer::new(SEAT, "203.0.113.2:6000", Coding::G722, 1000.0);
+    wide.phone.sequence = seat.phone.sequence;
+    wide.phone.timestamp = seat.phone.timestamp;
+    bed.command(Command::Agree { leg: SEAT, stream: wide.phone.stream.clone() });
+    bed.heard.sent.clear();
+    sing(&mut bed, &mut [&mut caller, &mut wide], 100);
+    assert!(level(&heard(&mut bed, &caller), 1000.0) > 7000.0);
+    assert!(level(&heard(&mut bed, &wide), 500.0) > 7000.0);
+    // And back: packets are passed on as they come again.
+    bed.command(Command::Agree { leg: SEAT, stream: seat.phone.stream.clone() });
+    assert!(bed.engine.ears.is_empty() && bed.engine.mixing.is_empty() && bed.engine.pulse.is_none());
+}
+
+#[test]
+fn a_prompt_is_heard_in_every_codec() {
+    for &coding in Coding::ALL {
+        let mut bed = Bed::new();
+        let tone: Vec<f32> =
+            (0..16_000).map(|n| 0.3 * (TAU as f32 * 1000.0 * n as f32 / 8000.0).sin()).collect();
+        let mut prompts = Prompts::default();
+        prompts.insert("line".into(), "tone".into(), Prompt::from_linear(&tone));
+        bed.command(Command::Prompts(Arc::new(prompts)));
+        let singer = Singer::new(CALLER, "198.51.100.1:4000", coding, 500.0);
+        bed.agree(&singer.phone);
+        bed.play(CALLER, "tone", 1);
+        bed.pass(Duration::from_secs(2));
+        let audio = heard(&mut bed, &singer);
+        assert!((8500.0..10_800.0).contains(&level(&audio, 1000.0)), "{coding:?} {}", level(&audio, 1000.0));
+    }
+}
