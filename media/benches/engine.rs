@@ -12,7 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use media::Engine;
 use media::prompts::{Prompt, Prompts};
 use media::rtp::{self, HEADER, Header};
-use media::seam::{Command, Direction, Event, Events, Port, Sink, Stream, Tapped};
+use media::seam::{Command, Direction, Event, Events, Port, Security, Sink, Stream, Tapped};
 
 struct Nowhere(u64);
 
@@ -40,6 +40,7 @@ fn stream(address: SocketAddr, law: Law) -> Stream {
         remote_rtcp: address,
         rtcp_mux: false,
         direction: Direction::Both,
+        security: Security::Plain,
         signalling: address.ip(),
     }
 }

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::sdp::Negotiation;
+use crate::sdp::{Negotiation, Protection, Terms};
 use crate::srtp::{Keying, Opener, Sealer, Suite};
 
 /// As an offer and as an answer: no panic, and what we answer is a description that is read and written the same.
 pub fn description(text: &str) -> Result<(), String> {
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let mut negotiation = Negotiation::new(local, 20_000, 20_001, 1, Vec::new());
+    let terms = Terms { protection: Protection::Prefer, ..Terms::plain(codecs::Coding::ALL.to_vec()) };
+    let mut negotiation = Negotiation::new(local, 20_000, 20_001, 1, terms);
     if let Ok((answer, _)) = negotiation.answer(text, local) {
         is_fixed(&answer)?;
     }

@@ -10,6 +10,7 @@ use base::{Digit, LegId, Mono, Name, RecordingId};
 use codecs::Coding;
 
 use crate::prompts::Prompts;
+use crate::srtp::Keying;
 
 /// What offer and answer agreed on for one leg (RFC 3264).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +31,29 @@ pub struct Stream {
     pub rtcp_mux: bool,
     /// Which way audio flows, seen from us.
     pub direction: Direction,
+    /// Whether packets are SRTP, and under which keys.
+    pub security: Security,
     /// The address its signalling comes from; latching trusts it like the SDP's (reliability.md 5, rule 16).
     pub signalling: IpAddr,
+}
+
+/// Whether a leg's packets are SRTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Security {
+    /// They are plain.
+    #[default]
+    Plain,
+    /// They are.
+    Srtp(Box<Keys>),
+}
+
+/// Both directions' keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Under which we send.
+    pub ours: Keying,
+    /// Under which the peer sends.
+    pub theirs: Keying,
 }
 
 /// How keys are told in RTP (RFC 4733).

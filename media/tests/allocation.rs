@@ -9,7 +9,7 @@ use base::{Digit, LegId, Mono, Now, RecordingId};
 use media::Engine;
 use media::prompts::{Prompt, Prompts};
 use media::rtp::{self, HEADER, Header};
-use media::seam::{Command, Direction, Event, Events, Port, Sink, Stream, Tapped};
+use media::seam::{Command, Direction, Event, Events, Port, Security, Sink, Stream, Tapped};
 use media::srtp::{Keying, Opener, Sealer, Suite};
 
 #[derive(Default)]
@@ -55,6 +55,7 @@ fn engine(now: Now, out: &mut Count) -> Engine {
             remote_rtcp: peer(leg),
             rtcp_mux: true,
             direction: Direction::Both,
+            security: Security::Plain,
             signalling: peer(leg).ip(),
         };
         engine.command(now, Command::Open { leg, ssrc: 1 }, out);

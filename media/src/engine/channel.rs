@@ -8,6 +8,7 @@ use base::{Digit, LegId, Mono, Now, RecordingId};
 use codecs::Coding;
 
 use super::ear::Ear;
+use super::guard::Guard;
 use super::latch::{Latch, Verdict};
 use super::making::{Mouth, Playing};
 use super::outgoing::Outgoing;
@@ -24,6 +25,7 @@ use crate::seam::{COMFORT, Direction, Event, Port, Quality, SILENCE, Side, Sink,
 pub(super) struct Channel {
     pub(super) leg: LegId,
     pub(super) agreed: Option<Agreed>,
+    pub(super) guard: Guard,
     /// Whom the leg hears, in the order of their numbers.
     pub(super) hears: Vec<LegId>,
     pub(super) source: Source,
@@ -82,6 +84,7 @@ impl Channel {
         Self {
             leg,
             agreed: None,
+            guard: Guard::None,
             hears: Vec::new(),
             source: Source::Nobody,
             gives: None,
@@ -118,6 +121,7 @@ impl Channel {
                 agreed.latch
             }
         };
+        self.guard = std::mem::take(&mut self.guard).agree(&stream.security);
         self.outgoing.tune(stream.coding.clock());
         self.agreed = Some(Agreed { stream, latch });
         self.schedule(now.mono);
@@ -184,10 +188,13 @@ impl Channel {
         &mut self,
         now: Now,
         source: SocketAddr,
-        bytes: &[u8],
+        bytes: &mut [u8],
         out: &mut impl Sink,
     ) -> Option<Taken> {
-        let Ok((header, payload)) = rtp::read(bytes) else { return self.drop() };
+        let Some(packet) = self.guard.open(bytes).and_then(|len| bytes.get(..len)) else {
+            return self.drop();
+        };
+        let Ok((header, payload)) = rtp::read(packet) else { return self.drop() };
         let Some(agreed) = &mut self.agreed else { return self.drop() };
         let stream = &agreed.stream;
         let kind = match header.payload_type {
@@ -196,7 +203,12 @@ impl Channel {
             COMFORT => Kind::Comfort,
             _ => Kind::Other,
         };
-        match agreed.latch.judge(now.mono, source, header, kind != Kind::Other) {
+        let verdict = if self.guard.proves() {
+            agreed.latch.follow(now.mono, source, header)
+        } else {
+            agreed.latch.judge(now.mono, source, header, kind != Kind::Other)
+        };
+        match verdict {
             Verdict::Foreign => return self.drop(),
             Verdict::Latched => out.tell(Event::Latched { leg: self.leg, source }),
             Verdict::Known => {}
@@ -288,21 +300,25 @@ impl Channel {
         let Some(mut header) = relayed else { return };
         header.payload_type = payload_type;
         if let Some(packet) = rtp::rewrite(bytes, &taken.payload, header) {
-            out.send(self.leg, Port::Rtp, to, packet);
-            self.outgoing.sent(len);
+            if self.guard.send(self.leg, Port::Rtp, to, packet, out) {
+                self.outgoing.sent(len);
+            }
         }
     }
 
     /// Takes RTCP in.
-    pub(super) fn receive_rtcp(&mut self, now: Now, port: Port, source: SocketAddr, bytes: &[u8]) {
+    pub(super) fn receive_rtcp(&mut self, now: Now, port: Port, source: SocketAddr, bytes: &mut [u8]) {
         let Some(agreed) = &mut self.agreed else {
             self.dropped += 1;
             return;
         };
         // Multiplexed or not was agreed on: the other port hears nothing (RFC 5761 §5.1.1).
         let right_port = agreed.stream.rtcp_mux == (port == Port::Rtp);
-        let ours = right_port && agreed.latch.hears_rtcp(source);
-        if ours && self.reporter.read(now.mono, bytes, &self.outgoing).is_ok() {
+        let opened = if right_port { self.guard.open_rtcp(bytes) } else { None };
+        let ours = opened
+            .and_then(|len| bytes.get(..len))
+            .filter(|_| self.guard.proves() || agreed.latch.hears_rtcp(source));
+        if ours.is_some_and(|packet| self.reporter.read(now.mono, packet, &self.outgoing).is_ok()) {
             agreed.latch.accepted_rtcp(source);
         } else {
             self.dropped += 1;
@@ -372,7 +388,7 @@ impl Channel {
         }
         let port = if agreed.stream.rtcp_mux { Port::Rtp } else { Port::Rtcp };
         if let Some(to) = agreed.latch.rtcp_destination() {
-            out.send(self.leg, port, to, compound.as_bytes());
+            self.guard.send_rtcp(self.leg, port, to, compound.as_bytes(), out);
         }
     }
 

@@ -99,6 +99,18 @@ impl Latch {
         moved
     }
 
+    /// Judges a packet that proved to be the peer's by its seal (rule e): the newest one says where the peer is.
+    pub(super) fn follow(&mut self, now: Mono, source: SocketAddr, packet: Header) -> Verdict {
+        let behind = self.latched.is_some_and(|latched| {
+            let same = latched.newest.ssrc == packet.ssrc;
+            same && packet.sequence.wrapping_sub(latched.newest.sequence).cast_signed() <= 0
+        });
+        if behind || self.latched.is_some_and(|latched| latched.source == source) {
+            return Verdict::Known;
+        }
+        self.settle(now, source, packet)
+    }
+
     /// Judges an RTP packet of good form. `negotiated`: its payload type is one that was agreed on.
     pub(super) fn judge(
         &mut self,
@@ -117,6 +129,10 @@ impl Latch {
         } else if !negotiated || !self.may_latch(now, source, packet) {
             return Verdict::Foreign;
         }
+        self.settle(now, source, packet)
+    }
+
+    fn settle(&mut self, now: Mono, source: SocketAddr, packet: Header) -> Verdict {
         self.latched = Some(Latched { source, newest: packet, heard: now });
         self.candidates = [None; MOST_CANDIDATES];
         self.former = None;

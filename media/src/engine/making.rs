@@ -202,8 +202,9 @@ impl Channel {
     fn send(&mut self, packet: &mut [u8], header: Header, to: SocketAddr, out: &mut impl Sink) {
         if let Some(start) = packet.first_chunk_mut::<HEADER>() {
             rtp::write(header, start);
-            out.send(self.leg, Port::Rtp, to, packet);
-            self.outgoing.sent(packet.len() - HEADER);
+            if self.guard.send(self.leg, Port::Rtp, to, packet, out) {
+                self.outgoing.sent(packet.len() - HEADER);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod channel;
 mod ear;
+mod guard;
 mod latch;
 mod making;
 mod outgoing;

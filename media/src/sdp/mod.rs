@@ -4,12 +4,14 @@ mod crypto;
 mod negotiation;
 mod profile;
 mod reading;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use crypto::{Crypto, CryptoFault};
 pub use negotiation::Negotiation;
 pub use profile::Profile;
+pub use terms::{Protection, Terms};
 
 /// Why a description cannot be agreed on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +28,7 @@ pub enum SdpFault {
     /// No audio stream that is in use (all absent or at port 0).
     #[error("no audio stream offered")]
     NoAudio,
-    /// Audio only under a profile that we do not speak, such as SRTP.
+    /// Audio only under a profile that we do not speak, or that this leg may not.
     #[error("audio only as {0}")]
     Profile(String),
     /// Audio, but in no codec that we speak.
@@ -35,6 +37,9 @@ pub enum SdpFault {
     /// No connection address, one of the wrong family, a multicast group or a host name.
     #[error("no usable connection address")]
     Address,
+    /// SRTP that has to be and cannot: no key, or none that can be used.
+    #[error("SRTP: {0}")]
+    Crypto(#[from] CryptoFault),
     /// An answer although nothing was offered.
     #[error("an answer without an offer")]
     NotOffered,
@@ -48,6 +53,7 @@ impl SdpFault {
             Self::TooManyStreams(_)
             | Self::NoAudio
             | Self::Profile(_)
+            | Self::Crypto(_)
             | Self::NoCommonCodec
             | Self::Address => 488,
         }

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use codecs::Coding;
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
-use super::SdpFault;
 use super::reading::{self, Audio, LONGEST_PTIME, Shape};
-use crate::seam::{Direction, Events, Stream};
+use super::terms::SUITES;
+use super::{Crypto, CryptoFault, Profile, Protection, SdpFault, Terms};
+use crate::seam::{Direction, Events, Keys, Security, Stream};
 
 /// One leg's offer/answer state (RFC 3264). Offers and answers may follow each other in any order:
 /// the first exchange, re-INVITEs of either side, an offer in a 200 whose answer comes in the ACK.
@@ -20,31 +21,37 @@ pub struct Negotiation {
     control_port: u16,
     session_id: u64,
     version: u64,
-    order: Vec<Coding>,
+    terms: Terms,
     /// Every `m=` line so far; a later description has to have them all (RFC 3264 §8).
     shapes: Vec<Shape>,
     /// Which of `shapes` is our audio.
     chosen: usize,
     agreed: Option<Agreed>,
     offered: bool,
+    /// The keys in our last offer.
+    keys: Vec<Crypto>,
     /// The last description of ours without its origin, to see whether the next one differs.
     said: Option<Session>,
 }
 
 /// What the payload types were bound to; they must not change meaning (RFC 3264 §8.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Agreed {
     coding: Coding,
     payload_type: u8,
     events: Option<Events>,
     mux: bool,
+    /// The keys, and the tag under which they were agreed on.
+    sealed: Option<(u32, Keys)>,
 }
 
 impl Negotiation {
     /// For a leg whose sockets are bound to `port` (RTP) and `control_port` (RTCP). `local` is the
-    /// address to write; `order` the codecs that we speak, the best first (none: A-law, then µ-law).
-    pub fn new(local: IpAddr, port: u16, control_port: u16, session_id: u64, order: Vec<Coding>) -> Self {
-        let order = if order.is_empty() { vec![Coding::Pcma, Coding::Pcmu] } else { order };
+    /// address to write.
+    pub fn new(local: IpAddr, port: u16, control_port: u16, session_id: u64, mut terms: Terms) -> Self {
+        if terms.order.is_empty() {
+            terms.order = vec![Coding::Pcma, Coding::Pcmu];
+        }
         Self {
             local,
             port,
@@ -52,11 +59,12 @@ impl Negotiation {
             // RFC 8866 §5.2: numeric; some peers read it as a signed 64-bit number.
             session_id: session_id & (u64::MAX >> 1),
             version: 1,
-            order,
+            terms,
             shapes: Vec::new(),
             chosen: 0,
             agreed: None,
             offered: false,
+            keys: Vec::new(),
             said: None,
         }
     }
@@ -65,19 +73,19 @@ impl Negotiation {
     pub fn offer(&mut self) -> String {
         let mut codecs = Vec::new();
         let mut events = Vec::new();
-        if let Some(agreed) = self.agreed {
+        if let Some(agreed) = &self.agreed {
             codecs.push((agreed.coding, agreed.payload_type));
             events.extend(agreed.events);
         }
         let mut taken: Vec<u8> =
             codecs.iter().map(|&(_, pt)| pt).chain(events.iter().map(|events| events.payload_type)).collect();
-        for &coding in &self.order {
+        for &coding in &self.terms.order {
             if !codecs.iter().any(|&(known, _)| known == coding) {
                 codecs.push((coding, free_type(coding.payload_type().unwrap_or(OPUS_TYPE), &mut taken)));
             }
         }
         // A peer that takes no keys is not asked again.
-        if self.agreed.is_none_or(|agreed| agreed.events.is_some()) {
+        if self.agreed.as_ref().is_none_or(|agreed| agreed.events.is_some()) {
             for (clock, usual) in EVENT_TYPES {
                 let is_told = events.iter().any(|events| events.clock == clock);
                 if !is_told && codecs.iter().any(|(coding, _)| coding.clock() == clock) {
@@ -86,27 +94,36 @@ impl Negotiation {
             }
         }
         if self.shapes.is_empty() {
-            let shape = Shape { media: "audio".into(), proto: "RTP/AVP".into(), format: "8".into() };
+            let profile = match self.terms.protection {
+                Protection::Require => Profile::Savp,
+                Protection::Prefer | Protection::Off => Profile::Avp,
+            };
+            let shape = Shape { media: "audio".into(), proto: profile.name().into(), format: "8".into() };
             self.shapes.push(shape);
             self.chosen = 0;
         }
         self.offered = true;
-        let mux = self.agreed.is_some_and(|agreed| agreed.mux);
+        self.keys = self.keys_to_offer();
+        let mux = self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
         self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, mux)
     }
 
     /// Answers an offer, a first or a later one. `signalling` is the address it came from.
     pub fn answer(&mut self, offer: &str, signalling: IpAddr) -> Result<(String, Stream), SdpFault> {
-        let described = reading::read(offer, self.local)?;
+        let described = reading::read(offer, self.local, self.terms.protection)?;
         let (coding, payload_type, events) = self.choose(&described.audio)?;
         let audio = described.audio;
+        let sealed = self.take_offered_key(&audio)?;
         self.shapes = described.shapes;
         self.chosen = described.chosen;
         self.offered = false;
-        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux });
+        self.keys =
+            sealed.iter().map(|(tag, keys)| Crypto { tag: *tag, keying: keys.ours.clone() }).collect();
+        let security = security(sealed.as_ref());
+        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed });
         let told = events.as_slice();
         let text = self.write(&[(coding, payload_type)], told, audio.ptime, audio.direction, audio.mux);
-        Ok((text, stream(&audio, coding, payload_type, events, signalling)))
+        Ok((text, Stream { security, ..stream(&audio, coding, payload_type, events, signalling) }))
     }
 
     /// Takes the answer to our last offer. A repeated answer (in a 183 and again in the 200) may be
@@ -115,24 +132,76 @@ impl Negotiation {
         if !self.offered {
             return Err(SdpFault::NotOffered);
         }
-        let mut audio = reading::read(answer, self.local)?.audio;
+        let mut audio = reading::read(answer, self.local, self.terms.protection)?.audio;
         let (coding, payload_type, mut events) = self.choose(&audio)?;
         // What we did not offer cannot be answered; rtcp-mux is never of our making (RFC 5761 §5.1.1).
-        let mux_offered = self.agreed.is_some_and(|agreed| agreed.mux);
+        let mux_offered = self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
         audio.mux &= mux_offered;
-        if self.agreed.is_some_and(|agreed| agreed.events.is_none()) {
+        if self.agreed.as_ref().is_some_and(|agreed| agreed.events.is_none()) {
             events = None;
         }
-        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux });
-        Ok(stream(&audio, coding, payload_type, events, signalling))
+        let sealed = self.take_answered_key(&audio)?;
+        let security = security(sealed.as_ref());
+        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed });
+        Ok(Stream { security, ..stream(&audio, coding, payload_type, events, signalling) })
+    }
+
+    /// The keys of our next offer: those that are in use, else one for each suite. The peer may take any of them.
+    fn keys_to_offer(&mut self) -> Vec<Crypto> {
+        match &self.agreed {
+            Some(Agreed { sealed: Some((tag, keys)), .. }) => {
+                vec![Crypto { tag: *tag, keying: keys.ours.clone() }]
+            }
+            // What began plain stays so: a phone that took no key has none.
+            Some(_) => Vec::new(),
+            None if self.terms.protection == Protection::Off => Vec::new(),
+            None if self.terms.protection == Protection::Prefer && !self.terms.confidential => Vec::new(),
+            None => (1..)
+                .zip(SUITES)
+                .filter_map(|(tag, suite)| Some(Crypto { tag, keying: self.terms.keying(suite)? }))
+                .collect(),
+        }
+    }
+
+    /// The key of an offer that we take, and ours for the answer: the one in use, while its suite stays.
+    fn take_offered_key(&mut self, audio: &Audio) -> Result<Option<(u32, Keys)>, SdpFault> {
+        if self.terms.protection == Protection::Off {
+            return Ok(None);
+        }
+        let needed = audio.profile.is_secure() || self.terms.protection == Protection::Require;
+        let theirs = match Crypto::choose(audio.crypto.iter().map(String::as_str), &SUITES) {
+            Ok(theirs) => theirs,
+            Err(fault) if needed => return Err(fault.into()),
+            Err(_) => return Ok(None),
+        };
+        let suite = theirs.keying.suite();
+        let used = self.agreed.as_ref().and_then(|agreed| agreed.sealed.as_ref());
+        let ours = match used.filter(|(_, keys)| keys.ours.suite() == suite) {
+            Some((_, keys)) => Some(keys.ours.clone()),
+            None => self.terms.keying(suite),
+        };
+        let ours = ours.ok_or(CryptoFault::Suite)?;
+        Ok(Some((theirs.tag, Keys { ours, theirs: theirs.keying })))
+    }
+
+    /// The key of the answer to our offer, and which of ours it took.
+    fn take_answered_key(&self, audio: &Audio) -> Result<Option<(u32, Keys)>, SdpFault> {
+        if audio.crypto.is_empty()
+            && !audio.profile.is_secure()
+            && self.terms.protection != Protection::Require
+        {
+            return Ok(None);
+        }
+        let (ours, theirs) = Crypto::take_answer(&self.keys, audio.crypto.iter().map(String::as_str))?;
+        Ok(Some((ours.tag, Keys { ours: ours.keying.clone(), theirs: theirs.keying })))
     }
 
     /// The codec, and the telephone-event that goes with it: of its clock, else any. The offerer's wish leads, but
     /// not into transcoding: where we put G.711 first (the carrier speaks it), theirs comes before Opus.
     fn choose(&self, audio: &Audio) -> Result<(Coding, u8, Option<Events>), SdpFault> {
-        let ours = |&&(coding, _): &&(Coding, u8)| self.order.contains(&coding);
+        let ours = |&&(coding, _): &&(Coding, u8)| self.terms.order.contains(&coding);
         let alike = |&&(coding, _): &&(Coding, u8)| {
-            self.order.first().is_some_and(|first| first.law().is_some() == coding.law().is_some())
+            self.terms.order.first().is_some_and(|first| first.law().is_some() == coding.law().is_some())
         };
         let mut spoken = audio.codecs.iter().filter(ours);
         let best = spoken.clone().find(alike).or_else(|| spoken.next());
@@ -195,6 +264,9 @@ impl Negotiation {
             say("rtpmap", format!("{payload_type} telephone-event/{clock}"));
             say("fmtp", format!("{payload_type} 0-15"));
         }
+        for key in &self.keys {
+            say("crypto", key.write());
+        }
         say("ptime", ptime.to_string());
         say("maxptime", LONGEST_PTIME.to_string());
         if !mux && Some(self.control_port) != self.port.checked_add(1) {
@@ -228,8 +300,13 @@ fn stream(
         remote_rtcp: if audio.mux { audio.rtp } else { audio.rtcp },
         rtcp_mux: audio.mux,
         direction: audio.direction,
+        security: Security::Plain,
         signalling: signalling.to_canonical(),
     }
+}
+
+fn security(sealed: Option<&(u32, Keys)>) -> Security {
+    sealed.map_or(Security::Plain, |(_, keys)| Security::Srtp(Box::new(keys.clone())))
 }
 
 /// The same `m=` line at port 0: refused (RFC 3264 §6).

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use codecs::Coding;
 use sdp_types::{Connection, Media, Session};
 
-use super::SdpFault;
+use super::{Profile, Protection, SdpFault};
 use crate::seam::{Direction, Events};
 
 /// The other side's description.
@@ -36,12 +36,15 @@ pub(super) struct Audio {
     pub(super) rtp: SocketAddr,
     pub(super) rtcp: SocketAddr,
     pub(super) mux: bool,
+    pub(super) profile: Profile,
+    /// What its `a=crypto` say.
+    pub(super) crypto: Vec<String>,
     /// Seen from us, `c=0.0.0.0` included.
     pub(super) direction: Direction,
 }
 
-/// Reads a description; `local` decides the address family.
-pub(super) fn read(text: &str, local: IpAddr) -> Result<Described, SdpFault> {
+/// Reads a description; `local` decides the address family, `protection` which of several audio streams is ours.
+pub(super) fn read(text: &str, local: IpAddr, protection: Protection) -> Result<Described, SdpFault> {
     if text.len() > LONGEST {
         return Err(SdpFault::TooLong(text.len()));
     }
@@ -53,16 +56,30 @@ pub(super) fn read(text: &str, local: IpAddr) -> Result<Described, SdpFault> {
     let session = Session::parse(text.as_bytes()).map_err(|fault| SdpFault::Unreadable(fault.to_string()))?;
     let shapes = session.medias.iter().map(shape).collect::<Result<Vec<_>, _>>()?;
     let mut refusal = SdpFault::NoAudio;
+    let mut plain = None;
     for (chosen, media) in session.medias.iter().enumerate() {
         if !media.media.eq_ignore_ascii_case("audio") || media.port == 0 {
             continue;
         }
         match audio(&session, media, local) {
-            Ok(audio) => return Ok(Described { shapes, chosen, audio }),
+            Ok(audio) if protection == Protection::Off && audio.profile.is_secure() => {
+                refusal = SdpFault::Profile(media.proto.clone());
+            }
+            Ok(audio) if protection != Protection::Off && audio.has_keys() => {
+                return Ok(Described { shapes, chosen, audio });
+            }
+            Ok(audio) => plain = plain.or(Some((chosen, audio))),
             Err(fault) => refusal = fault,
         }
     }
-    Err(refusal)
+    let (chosen, audio) = plain.ok_or(refusal)?;
+    Ok(Described { shapes, chosen, audio })
+}
+
+impl Audio {
+    fn has_keys(&self) -> bool {
+        self.profile.is_secure() || !self.crypto.is_empty()
+    }
 }
 
 fn shape(media: &Media) -> Result<Shape, SdpFault> {
@@ -78,9 +95,8 @@ fn shape(media: &Media) -> Result<Shape, SdpFault> {
 }
 
 fn audio(session: &Session, media: &Media, local: IpAddr) -> Result<Audio, SdpFault> {
-    if !PROFILES.iter().any(|profile| media.proto.eq_ignore_ascii_case(profile)) {
-        return Err(SdpFault::Profile(media.proto.clone()));
-    }
+    let profile = Profile::from_name(&media.proto).filter(|profile| !profile.is_dtls());
+    let profile = profile.ok_or_else(|| SdpFault::Profile(media.proto.clone()))?;
     let (codecs, events) = codecs(media);
     if codecs.is_empty() {
         return Err(SdpFault::NoCommonCodec);
@@ -91,7 +107,9 @@ fn audio(session: &Session, media: &Media, local: IpAddr) -> Result<Audio, SdpFa
     let mux = media.has_attribute("rtcp-mux");
     let control = if mux { rtp } else { control(media, rtp, local) };
     let direction = direction(session, media, address.is_unspecified());
-    Ok(Audio { codecs, events, ptime: ptime(media), rtp, rtcp: control, mux, direction })
+    let crypto = values(media, "crypto").take(MOST_KEYS).map(str::to_owned).collect();
+    let ptime = ptime(media);
+    Ok(Audio { codecs, events, ptime, rtp, rtcp: control, mux, profile, crypto, direction })
 }
 
 fn codecs(media: &Media) -> (Vec<(Coding, u8)>, Vec<Events>) {
@@ -204,14 +222,14 @@ fn usable(payload_type: u8) -> bool {
     payload_type < 64 || (96..=127).contains(&payload_type)
 }
 
-/// Plain RTP with or without early feedback, which we need not send (RFC 4585 §3.5.2).
-const PROFILES: [&str; 2] = ["RTP/AVP", "RTP/AVPF"];
-
 /// The longest description that we read: a browser's with all its candidates stays under 10 KB.
 const LONGEST: usize = 16 * 1024;
 
 /// Most `m=` lines: a softphone offers audio, video, screen and messages, twice over with SRTP.
 const MOST_STREAMS: usize = 16;
+
+/// Most keys looked at in one `m=` line: one for each suite, twice over.
+const MOST_KEYS: usize = 16;
 
 /// Most formats looked at in one `m=` line: there are 128 payload types.
 const MOST_FORMATS: usize = 128;

@@ -6,7 +6,8 @@ use codecs::Coding;
 use proptest::prelude::*;
 
 use super::*;
-use crate::seam::{Direction, Events, Stream};
+use crate::seam::{Direction, Events, Keys, Security, Stream};
+use crate::srtp::{Keying, Suite};
 
 const LOCAL: &str = "192.0.2.10";
 const PEER: &str = "198.51.100.7";
@@ -20,7 +21,7 @@ fn keys(stream: &Stream) -> Option<u8> {
 }
 
 fn negotiation() -> Negotiation {
-    Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, vec![Coding::Pcma, Coding::Pcmu])
+    Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, Terms::plain(vec![Coding::Pcma, Coding::Pcmu]))
 }
 
 /// A description with these media lines; `c=` of the peer at session level.
@@ -71,6 +72,7 @@ fn a_phones_offer_is_answered_in_full() {
             remote_rtcp: "198.51.100.7:4001".parse().unwrap(),
             rtcp_mux: false,
             direction: Direction::Both,
+            security: Security::Plain,
             signalling: ip(PEER),
         }
     );
@@ -80,9 +82,9 @@ fn a_phones_offer_is_answered_in_full() {
 fn the_callers_first_codec_leads_and_ours_only_when_we_offer() {
     assert_eq!(answered("m=audio 4000 RTP/AVP 0 8").1.coding, Coding::Pcmu);
     assert_eq!(answered("m=audio 4000 RTP/AVP 8 0").1.coding, Coding::Pcma);
-    let offer = Negotiation::new(ip(LOCAL), 1, 2, 3, vec![Coding::Pcmu, Coding::Pcma]).offer();
+    let offer = Negotiation::new(ip(LOCAL), 1, 2, 3, Terms::plain(vec![Coding::Pcmu, Coding::Pcma])).offer();
     assert!(offer.contains("RTP/AVP 0 8 101"), "{offer}");
-    let only_a = Negotiation::new(ip(LOCAL), 1, 2, 3, vec![Coding::Pcma])
+    let only_a = Negotiation::new(ip(LOCAL), 1, 2, 3, Terms::plain(vec![Coding::Pcma]))
         .answer(&described("m=audio 4 RTP/AVP 0"), ip(PEER));
     assert_eq!(only_a.unwrap_err(), SdpFault::NoCommonCodec);
 }
@@ -91,7 +93,7 @@ const HD: [Coding; 4] = [Coding::Pcma, Coding::Pcmu, Coding::G722, Coding::Opus]
 
 #[test]
 fn opus_and_g722_are_offered_with_their_clocks() {
-    let offer = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, HD.to_vec()).offer();
+    let offer = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, Terms::plain(HD.to_vec())).offer();
     assert!(offer.contains("m=audio 30000 RTP/AVP 8 0 9 111 101 110\r\n"), "{offer}");
     for line in ["9 G722/8000", "111 opus/48000/2", "101 telephone-event/8000", "110 telephone-event/48000"] {
         assert!(offer.contains(&format!("a=rtpmap:{line}\r\n")), "{offer}");
@@ -104,7 +106,7 @@ fn g711_comes_before_opus_where_it_leads_our_order_and_keys_keep_the_clock_of_th
     let chrome = "m=audio 9 RTP/AVP 111 63 9 0 8 13 110 126 a=rtpmap:111 opus/48000/2 a=rtpmap:63 red/48000/2 \
                   a=rtpmap:9 G722/8000 a=rtpmap:110 telephone-event/48000 a=rtpmap:126 telephone-event/8000";
     let chosen = |order: &[Coding]| {
-        let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, order.to_vec());
+        let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, Terms::plain(order.to_vec()));
         let stream = negotiation.answer(&described(chrome), ip(PEER)).unwrap().1;
         (stream.coding, stream.payload_type, stream.events.unwrap())
     };
@@ -117,7 +119,7 @@ fn g711_comes_before_opus_where_it_leads_our_order_and_keys_keep_the_clock_of_th
 
 #[test]
 fn a_payload_type_keeps_its_meaning_when_we_offer_again() {
-    let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, HD.to_vec());
+    let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, Terms::plain(HD.to_vec()));
     let theirs = "m=audio 4000 RTP/AVP 101 111 a=rtpmap:101 opus/48000/2 a=rtpmap:111 telephone-event/48000";
     negotiation.answer(&described(theirs), ip(PEER)).unwrap();
     let offer = negotiation.offer();
@@ -125,6 +127,104 @@ fn a_payload_type_keeps_its_meaning_when_we_offer_again() {
     assert!(offer.contains("a=rtpmap:101 opus/48000/2\r\n"), "{offer}");
     assert!(offer.contains("a=rtpmap:111 telephone-event/48000\r\na=fmtp:111 0-15\r\n"), "{offer}");
     assert!(offer.contains("a=rtpmap:96 telephone-event/8000\r\n"), "{offer}");
+}
+
+fn protected(protection: Protection, confidential: bool) -> Negotiation {
+    let terms = Terms { protection, confidential, ..Terms::plain(vec![Coding::Pcma]) };
+    Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, terms)
+}
+
+/// What a phone with this profile and these keys offers.
+fn with_keys(profile: &str, keys: &[Crypto]) -> String {
+    let keys = keys.iter().fold(String::new(), |text, key| text + "a=crypto:" + &key.write() + "\r\n");
+    described(&format!("m=audio 4000 {profile} 8")) + &keys
+}
+
+fn key(tag: u32, suite: Suite) -> Crypto {
+    let bytes = [tag as u8; Keying::LONGEST];
+    Crypto { tag, keying: Keying::new(suite, &bytes[..suite.key_len() + suite.salt_len()]).unwrap() }
+}
+
+fn keys_in(text: &str) -> Vec<Crypto> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("a=crypto:"))
+        .map(|value| Crypto::read(value).unwrap())
+        .collect()
+}
+
+#[test]
+fn who_offers_keys_gets_ours_of_the_best_suite_and_srtp_both_ways() {
+    let theirs = [key(1, Suite::AesCm128HmacSha1Tag80), key(2, Suite::AeadAes128Gcm)];
+    for (profile, protection) in [
+        ("RTP/SAVP", Protection::Prefer),
+        ("RTP/AVP", Protection::Prefer),
+        ("RTP/SAVPF", Protection::Require),
+    ] {
+        let mut negotiation = protected(protection, false);
+        let (text, stream) = negotiation.answer(&with_keys(profile, &theirs), ip(PEER)).unwrap();
+        let [ours] = &keys_in(&text)[..] else { panic!("{text}") };
+        assert_eq!((ours.tag, ours.keying.suite()), (2, Suite::AeadAes128Gcm));
+        let keys = Keys { ours: ours.keying.clone(), theirs: theirs[1].keying.clone() };
+        assert_eq!(stream.security, Security::Srtp(Box::new(keys.clone())));
+        assert!(text.contains(&format!("m=audio 30000 {profile} 8\r\n")), "{text}");
+        // The same offer again changes nothing, and our own next offer has the same key.
+        let (_, again) = negotiation.answer(&with_keys(profile, &theirs), ip(PEER)).unwrap();
+        assert_eq!(again.security, stream.security);
+        assert_eq!(keys_in(&negotiation.offer()), keys_in(&text));
+        // Another key of theirs: ours stays.
+        let (_, renewed) =
+            negotiation.answer(&with_keys(profile, &[key(3, Suite::AeadAes128Gcm)]), ip(PEER)).unwrap();
+        let Security::Srtp(renewed) = renewed.security else { panic!("plain") };
+        assert_eq!((renewed.ours == keys.ours, renewed.theirs == keys.theirs), (true, false));
+    }
+}
+
+#[test]
+fn what_may_not_be_plain_and_what_may_not_be_sealed_is_refused() {
+    let sealed = with_keys("RTP/SAVP", &[key(1, Suite::AeadAes128Gcm)]);
+    let plain = with_keys("RTP/AVP", &[]);
+    let fault = |protection, offer: &str| protected(protection, false).answer(offer, ip(PEER)).unwrap_err();
+    assert_eq!(fault(Protection::Off, &sealed), SdpFault::Profile("RTP/SAVP".into()));
+    assert_eq!(fault(Protection::Require, &plain), SdpFault::Crypto(CryptoFault::Missing));
+    assert_eq!(
+        fault(Protection::Prefer, &with_keys("RTP/SAVP", &[])),
+        SdpFault::Crypto(CryptoFault::Missing)
+    );
+    assert_eq!(fault(Protection::Require, &plain).status(), 488);
+    // Of a phone that offers both, each takes its own.
+    let both =
+        format!("{}m=audio 4002 RTP/AVP 8\r\n", with_keys("RTP/SAVP", &[key(1, Suite::AeadAes128Gcm)]));
+    for (protection, port, is_plain) in [(Protection::Off, 4002, true), (Protection::Prefer, 4000, false)] {
+        let stream = protected(protection, false).answer(&both, ip(PEER)).unwrap().1;
+        assert_eq!((stream.remote_rtp.port(), stream.security == Security::Plain), (port, is_plain));
+    }
+}
+
+#[test]
+fn keys_are_offered_where_nobody_reads_them_and_where_they_must_be() {
+    assert!(keys_in(&protected(Protection::Off, true).offer()).is_empty());
+    assert!(keys_in(&protected(Protection::Prefer, false).offer()).is_empty());
+    for (protection, profile) in [(Protection::Prefer, "RTP/AVP"), (Protection::Require, "RTP/SAVP")] {
+        let mut negotiation = protected(protection, true);
+        let offer = negotiation.offer();
+        assert!(offer.contains(&format!("m=audio 30000 {profile} 8 101\r\n")), "{offer}");
+        let offered = keys_in(&offer);
+        assert_eq!(offered.len(), 4);
+        let theirs = key(2, offered[1].keying.suite());
+        let stream =
+            negotiation.take_answer(&with_keys(profile, std::slice::from_ref(&theirs)), ip(PEER)).unwrap();
+        let keys = Keys { ours: offered[1].keying.clone(), theirs: theirs.keying };
+        assert_eq!(stream.security, Security::Srtp(Box::new(keys)));
+        assert_eq!(keys_in(&negotiation.offer()), offered[1..2]);
+        // A phone without SRTP.
+        let mut negotiation = protected(protection, true);
+        negotiation.offer();
+        let plain = negotiation.take_answer(&with_keys(profile, &[]), ip(PEER));
+        match protection {
+            Protection::Prefer => assert_eq!(plain.unwrap().security, Security::Plain),
+            _ => assert_eq!(plain.unwrap_err(), SdpFault::Crypto(CryptoFault::Missing)),
+        }
+    }
 }
 
 #[test]
@@ -224,7 +324,7 @@ fn rtcp_goes_where_the_description_says() {
     let (text, stream) = answered("m=audio 4000 RTP/AVP 8 a=rtcp-mux a=rtcp:4000");
     assert!(stream.rtcp_mux && text.contains("a=rtcp-mux\r\n"));
     assert_eq!(stream.remote_rtcp, stream.remote_rtp);
-    let mut odd = Negotiation::new(ip(LOCAL), 30_000, 30_007, 1, vec![]);
+    let mut odd = Negotiation::new(ip(LOCAL), 30_000, 30_007, 1, Terms::plain(vec![]));
     assert!(odd.offer().contains("a=rtcp:30007\r\n"));
 }
 
@@ -248,7 +348,7 @@ fn ptime_is_one_that_we_can_send() {
 
 #[test]
 fn ipv6_is_spoken_by_an_ipv6_leg() {
-    let mut on_v6 = Negotiation::new(ip("2001:db8::1"), 30_000, 30_001, 1, vec![]);
+    let mut on_v6 = Negotiation::new(ip("2001:db8::1"), 30_000, 30_001, 1, Terms::plain(vec![]));
     let offer = "v=0\r\no=- 1 1 IN IP6 2001:db8::9\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\nc=IN IP6 2001:db8::9\r\n";
     let (text, stream) = on_v6.answer(offer, ip("2001:db8::9")).unwrap();
     assert_eq!(stream.remote_rtp, "[2001:db8::9]:4000".parse().unwrap());

@@ -7,6 +7,7 @@ mod junk;
 mod latch;
 mod play;
 mod report;
+mod sealed;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use base::{Digit, Entropy, LegId, Mono, Now, RecordingId};
 use super::Engine;
 use crate::prompts::{Prompt, Prompts};
 use crate::rtp::{self, HEADER, Header};
-use crate::seam::{Command, Direction, Event, Events, Port, Quality, Sink, Stream, Tapped};
+use crate::seam::{Command, Direction, Event, Events, Port, Quality, Security, Sink, Stream, Tapped};
 
 const CALLER: LegId = LegId::arrived(1);
 const SEAT: LegId = LegId::placed(1);
@@ -206,6 +207,7 @@ impl Phone {
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
             rtcp_mux: false,
             direction: Direction::Both,
+            security: Security::Plain,
             signalling: address.ip(),
         };
         Self {
