@@ -6,12 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use integration_tests::wire::baresip::{Baresip, BaresipSetup, Dumps, Over, as_sent};
+use integration_tests::wire::baresip::{Baresip, BaresipSetup, Dumps, Over, Speech, as_sent};
 use integration_tests::wire::pki::Pki;
 use integration_tests::wire::sound;
 use integration_tests::wire::{Setup, Sibai};
 use phones::Codec::{self, Pcma, Pcmu};
 use serde_json::Value;
+
+#[path = "baresip/speech.rs"]
+mod speech;
 
 #[test]
 fn a_call_is_heard_both_ways_and_recorded_as_its_packets_came() -> Result<()> {
@@ -95,10 +98,12 @@ fn a_held_caller_hears_ringback_and_is_taken_back() -> Result<()> {
 #[test]
 fn seats_over_tls_and_tcp_are_rung_over_their_own_connections() -> Result<()> {
     let pki = Pki::new()?;
-    let mut stage =
-        Stage::set_over(Setup::default().with_every_transport(&pki), [Pcma, Pcma, Pcma], |sibai| {
-            [Over::Tls(sibai.tls(), sibai.configs().join("tls/ca.pem")), Over::Tcp]
-        })?;
+    let mut stage = Stage::set_over(
+        Setup::default().with_every_transport(&pki),
+        [Pcma; 3].map(Speech::from),
+        false,
+        |sibai| [Over::Tls(sibai.tls(), sibai.configs().join("tls/ca.pem")), Over::Tcp],
+    )?;
     stage.connect()?;
     talk(3);
     pki.issue(&["localhost", "127.0.0.1"])?.write(&stage.sibai.configs().join("tls"), "pbx")?;
@@ -173,10 +178,17 @@ struct Stage {
 
 impl Stage {
     fn set(caller: Codec, [one, two]: [Codec; 2]) -> Result<Self> {
-        Self::set_over(Setup::default(), [caller, one, two], |_| [Over::Udp, Over::Udp])
+        let speech = [caller, one, two].map(Speech::from);
+        Self::set_over(Setup::default(), speech, false, |_| [Over::Udp, Over::Udp])
     }
 
-    fn set_over(setup: Setup, codecs: [Codec; 3], over: impl Fn(&Sibai) -> [Over; 2]) -> Result<Self> {
+    /// `sealed`: the first seat speaks SRTP only.
+    fn set_over(
+        setup: Setup,
+        speech: [Speech; 3],
+        sealed: bool,
+        over: impl Fn(&Sibai) -> [Over; 2],
+    ) -> Result<Self> {
         let sibai = Sibai::start(setup)?;
         let [seat_over, other_over] = over(&sibai);
         let media = sibai.media_port().port();
@@ -187,7 +199,8 @@ impl Stage {
                 user: user.into(),
                 proxy: sibai.sip(),
                 password: is_seat.then(|| sibai.password(user).map(str::to_owned)).transpose()?,
-                codecs: vec![codecs[usize::from(n)]],
+                speech: speech[usize::from(n)],
+                sealed: sealed && n == 1,
                 voice: sound::speech(&voice_of(voice)?, 60),
                 sip: if is_seat { sibai.phone_port(4 * n) } else { sibai.carrier() },
                 control: sibai.phone_port(16 + n),

@@ -11,11 +11,11 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::g711::Law;
 use base::{Entropy, Machine, Mono, Now, Timestamp};
 use bytes::Bytes;
+use codecs::Coding;
 use cpu::{rate, row};
-use sibai::node::{Input, Node, Output, Setup};
+use sibai::node::{Input, MediaTerms, Node, Output, Setup};
 use sip::seam::{Directory, Flow, Input as SipInput, Limits, NumberUri, Transport, Trunk, User};
 use sip::{Algorithm, Carriage, Challenge, Header, Message};
 
@@ -67,7 +67,7 @@ impl Bench {
             directory,
             limits: Limits { transactions: 1_000_000, ..Limits::default() },
             plan,
-            codecs: vec![Law::A, Law::Mu],
+            terms: MediaTerms { codecs: vec![Coding::Pcma, Coding::Pcmu], ..MediaTerms::default() },
             workers: 1,
             entropy: Entropy::from_number(1),
         });

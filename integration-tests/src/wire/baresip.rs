@@ -23,8 +23,10 @@ pub struct BaresipSetup {
     pub proxy: SocketAddr,
     /// The digest password; without one it does not register.
     pub password: Option<String>,
-    /// Its codecs, best first.
-    pub codecs: Vec<Codec>,
+    /// Its codec.
+    pub speech: Speech,
+    /// It speaks SRTP with keys in its descriptions, and nothing else.
+    pub sealed: bool,
     /// What it says, mono at 8 kHz, over and over.
     pub voice: Vec<i16>,
     /// Its SIP address; the port after it must be free, too.
@@ -33,6 +35,35 @@ pub struct BaresipSetup {
     pub control: SocketAddr,
     /// First and last port of its media; others may use them as well.
     pub media: (u16, u16),
+}
+
+/// How a baresip codes what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speech {
+    /// As the telephone does.
+    G711(Codec),
+    /// At 16 kHz.
+    G722,
+    /// At 48 kHz.
+    Opus,
+}
+
+impl From<Codec> for Speech {
+    fn from(codec: Codec) -> Self {
+        Self::G711(codec)
+    }
+}
+
+impl Speech {
+    /// In baresip's own words.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::G711(Codec::Pcma) => "pcma/8000/1",
+            Self::G711(Codec::Pcmu) => "pcmu/8000/1",
+            Self::G722 => "g722/16000/1",
+            Self::Opus => "opus/48000/2",
+        }
+    }
 }
 
 /// What a baresip sends everything over.
@@ -202,7 +233,14 @@ impl Baresip {
         files.retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().ends_with(&ending)));
         files.sort();
         let Some(file) = files.last() else { return Ok(Vec::new()) };
-        Ok(hound::WavReader::open(file)?.into_samples::<i16>().collect::<Result<_, _>>()?)
+        let reader = hound::WavReader::open(file)?;
+        if (reader.spec().sample_rate, reader.spec().channels) == (8_000, 1) {
+            return Ok(reader.into_samples::<i16>().collect::<Result<_, _>>()?);
+        }
+        let narrow = file.with_extension("narrow.wav");
+        let done = Command::new("sox").arg(file).args(["-r", "8000", "-c", "1"]).arg(&narrow).status()?;
+        ensure!(done.success(), "sox could not read {}", file.display());
+        Ok(hound::WavReader::open(narrow)?.into_samples::<i16>().collect::<Result<_, _>>()?)
     }
 
     /// Asks for something; what it says to that.
@@ -306,6 +344,9 @@ fn config(setup: &BaresipSetup, voice: &Path, dumps: &Path) -> anyhow::Result<St
          ctrl_tcp_listen {control}\n\
          module_path {modules}\n\
          module g711.so\n\
+         module g722.so\n\
+         module opus.so\n\
+         module srtp.so\n\
          module sndfile.so\n\
          module aufile.so\n\
          module_tmp account.so\n\
@@ -329,23 +370,16 @@ fn account(setup: &BaresipSetup, over: &Over) -> String {
         Over::Tcp => format!(";outbound=\"sip:{};transport=tcp\"", setup.proxy),
         Over::Tls(at, _) => format!(";outbound=\"sip:{at};transport=tls\""),
     };
-    let codecs: Vec<&str> = setup
-        .codecs
-        .iter()
-        .map(|codec| match codec {
-            Codec::Pcma => "pcma/8000/1",
-            Codec::Pcmu => "pcmu/8000/1",
-        })
-        .collect();
+    let sealed = if setup.sealed { ";mediaenc=srtp-mand" } else { "" };
     let registers = match &setup.password {
         Some(password) => format!(";auth_user={};auth_pass={password};regint=60", setup.user),
         None => ";regint=0".to_owned(),
     };
     format!(
-        "<sip:{}@{}>{registers}{outbound};audio_codecs={};answermode=manual\n",
+        "<sip:{}@{}>{registers}{outbound}{sealed};audio_codecs={};answermode=manual\n",
         setup.user,
         setup.proxy,
-        codecs.join(",")
+        setup.speech.word()
     )
 }
 

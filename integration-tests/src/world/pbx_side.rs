@@ -10,7 +10,7 @@ use base::time::soonest;
 use base::{CallId, Entropy, LegId, Machine, Mono, Name, Now, RecordingId};
 use codecs::Coding;
 use media::{Command, Engine, Port, Prompts, Sink, Tapped};
-use sibai::node::{Finished, Input, Node, Output, Setup};
+use sibai::node::{Finished, Input, MediaTerms, Node, Output, Setup};
 use sip::seam::{Directory, Flow, Input as SipInput, Limits, Transport, Trunk, User};
 use sip::{Algorithm, Carriage, Message};
 
@@ -82,7 +82,7 @@ impl PbxSide {
             directory: directory(setting),
             limits: Limits::default(),
             plan: Arc::clone(&setting.plan),
-            codecs: vec![Coding::Pcma, Coding::Pcmu],
+            terms: MediaTerms { codecs: vec![Coding::Pcma, Coding::Pcmu], ..MediaTerms::default() },
             workers: setting.workers,
             entropy,
         });

@@ -8,6 +8,7 @@ use codecs::Coding;
 use ivr::shape::{self, Declared, Kind, View, phone};
 use ivr::yaml::{Node, Spot, Value, parse};
 use ivr::{Faults, SourceFile};
+use media::sdp::Protection;
 use pbx::plan::{Limits, OriginalCaller, TrunkPlan};
 use sip::Algorithm;
 use sip::admission::Limits as Admitted;
@@ -78,6 +79,8 @@ pub struct Rtp {
     pub ports: (u16, u16),
     /// In the order of preference.
     pub codecs: Vec<Coding>,
+    /// SRTP with seats.
+    pub srtp: Protection,
 }
 
 /// A carrier connection.
@@ -109,6 +112,8 @@ pub struct Trunk {
     pub registration: Option<Registration>,
     /// Whether it is asked by OPTIONS if it is there.
     pub probe: bool,
+    /// SRTP with it.
+    pub srtp: Protection,
     /// How the called number stands in its Request-URIs.
     pub uri: NumberUri,
     /// Order, weight, rate, numbers: what the brain decides with, but for what stands above.
@@ -301,7 +306,7 @@ impl Reader<'_, '_> {
             |text: &str| Coding::ALL.iter().copied().find(|coding| coding.name().eq_ignore_ascii_case(text));
         let mut codecs: Vec<Coding> = view.texts("codecs").into_iter().filter_map(known).collect();
         codecs.dedup();
-        Some(Rtp { ports: (first, last), codecs })
+        Some(Rtp { ports: (first, last), codecs, srtp: tls::protection(view)? })
     }
 
     fn trunks(&mut self, items: &[Node]) -> Vec<Trunk> {
@@ -390,6 +395,7 @@ impl Reader<'_, '_> {
             max_calls: view.count("max_calls")?,
             registration: self.registration(node, view),
             probe: view.truth("probe")?,
+            srtp: tls::protection(view)?,
             uri: match view.text("uri")? {
                 "tel" => NumberUri::Tel,
                 "phone" => NumberUri::Phone,

@@ -162,11 +162,19 @@ pub(super) static RTP: Struct = map(
             "codecs",
             Kind::List(&Kind::OneOf(&Words { words: &["pcma", "pcmu", "g722", "opus"], later: &[] }), 1, 4),
             Need::Default("[pcma, pcmu, g722, opus]"),
-            "Offered in this order.",
+            "Offered in this order; where G.711 comes first it is also taken before others.",
+        ),
+        field(
+            "srtp",
+            Kind::OneOf(&PROTECTION),
+            Need::Default("prefer"),
+            "SRTP with seats: `prefer` takes keys and offers them over TLS, `require` refuses a phone without.",
         ),
     ],
     &[],
 );
+
+const PROTECTION: Words = Words { words: &["off", "prefer", "require"], later: &[] };
 
 /// A trunk.
 pub(super) static TRUNK: Struct = map(
@@ -218,6 +226,12 @@ pub(super) static TRUNK: Struct = map(
             Kind::Phone,
             Need::Optional,
             "A number verified on this trunk; shown to outside seats.",
+        ),
+        field(
+            "srtp",
+            Kind::OneOf(&PROTECTION),
+            Need::Default("off"),
+            "SRTP with the carrier: `prefer` takes keys and offers them over TLS, `require` allows nothing else.",
         ),
         field("max_calls", Kind::Count(1, 10_000), Need::Default("30"), "Calls over it at once, both ways."),
         field(

@@ -5,6 +5,7 @@ use ivr::shape::View;
 use ivr::yaml::{Node, Spot};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use media::sdp::Protection;
 use sip::seam::Transport;
 
 use super::engine::Engine;
@@ -42,6 +43,15 @@ pub(super) fn of_listeners(sip: View<'_>) -> Option<ListenerTls> {
         certificate: view.text("certificate")?.to_owned(),
         key: view.text("key")?.to_owned(),
         client_ca: view.text("client_ca").map(str::to_owned),
+    })
+}
+
+/// What `srtp` says.
+pub(super) fn protection(view: View<'_>) -> Option<Protection> {
+    Some(match view.text("srtp")? {
+        "off" => Protection::Off,
+        "require" => Protection::Require,
+        _ => Protection::Prefer,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use base::{Cause, LegId, Now};
 use codecs::Coding;
-use media::sdp::Negotiation;
+use media::sdp::{Negotiation, Protection, Terms};
 use media::{Direction, Stream};
 use pbx::seam::{Presentation, Target};
 use sip::seam::{Command, Destination, Diverting, DivertingForm, Outgoing, Route};
@@ -22,6 +22,8 @@ pub(super) struct Channel {
     pub role: Role,
     /// The leg it is bridged with.
     pub bridged: Option<LegId>,
+    /// Whether its media is SRTP.
+    pub protection: Protection,
     /// The codec in use.
     pub coding: Option<Coding>,
     /// How far a leg on its behalf may still go (Max-Forwards).
@@ -100,8 +102,10 @@ impl Node {
         let session = self.entropy.next_u64() >> 2;
         let Some(channel) = self.channels.get(&leg) else { return };
         let Ports::Opening(_) = &channel.ports else { return };
-        let order = self.codec_order(channel);
-        let negotiation = Negotiation::new(channel.route.advertised, rtp, rtcp, session, order);
+        let (advertised, protection) = (channel.route.advertised, channel.protection);
+        let (order, confidential) = (self.codec_order(channel), channel.route.confidential);
+        let terms = Terms { order, protection, confidential, entropy: self.entropy.fork() };
+        let negotiation = Negotiation::new(advertised, rtp, rtcp, session, terms);
         let Some(channel) = self.channels.get_mut(&leg) else { return };
         let before = std::mem::replace(&mut channel.ports, Ports::Open(Box::new(negotiation)));
         if let Ports::Opening(waiting) = before {
@@ -186,7 +190,7 @@ impl Node {
     /// Our codecs, the one that the other leg of the call speaks first: no transcoding where none is needed.
     fn codec_order(&self, channel: &Channel) -> Vec<Coding> {
         let spoken = channel.bridged.and_then(|caller| self.channels.get(&caller)).and_then(|c| c.coding);
-        let mut order = self.codecs.clone();
+        let mut order = self.terms.codecs.clone();
         if let Some(coding) = spoken.filter(|coding| order.contains(coding)) {
             order.retain(|other| *other != coding);
             order.insert(0, coding);

@@ -10,6 +10,7 @@ mod lamps;
 mod media_side;
 mod orders;
 mod sip_side;
+mod terms;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +29,7 @@ pub use finish::Finished;
 use finish::Finishing;
 use homes::Homes;
 use lamps::Lamps;
+pub use terms::MediaTerms;
 
 /// What can happen to the node.
 #[derive(Clone, Debug)]
@@ -202,8 +204,8 @@ pub struct Setup {
     pub limits: sip_seam::Limits,
     /// Lines, numbers, seats.
     pub plan: Arc<Plan>,
-    /// Codecs in the order in which they are offered.
-    pub codecs: Vec<Coding>,
+    /// Codecs, and where media is SRTP.
+    pub terms: MediaTerms,
     /// Media workers; at least one.
     pub workers: usize,
     /// Seeded by the driver.
@@ -220,7 +222,7 @@ pub struct Node {
     recordings: BTreeMap<RecordingId, usize>,
     finishing: Finishing,
     lamps: Lamps,
-    codecs: Vec<Coding>,
+    terms: MediaTerms,
     workers: usize,
     entropy: Entropy,
     out: VecDeque<Output>,
@@ -238,7 +240,7 @@ impl Node {
             recordings: BTreeMap::new(),
             finishing: Finishing::default(),
             lamps: Lamps::default(),
-            codecs: setup.codecs,
+            terms: setup.terms,
             workers: setup.workers.max(1),
             entropy,
             out: VecDeque::new(),

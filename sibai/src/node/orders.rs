@@ -80,6 +80,7 @@ impl Node {
         let channel = Channel {
             worker,
             route,
+            protection: self.terms.with_target(&target),
             ports: Ports::Opening(Vec::new()),
             role: Role::Placed { target, shows, sent: false },
             bridged: Some(caller),

@@ -1,7 +1,7 @@
 //! From SIP to the brain.
 
 use base::{Cause, LegId, Machine, Name, Now};
-use media::sdp::Negotiation;
+use media::sdp::{Negotiation, Terms};
 use pbx::seam::{Arrival, Origin};
 use sip::seam::{Command, Event, Incoming, Input, Output as SipOutput, Peer, Route};
 
@@ -75,10 +75,11 @@ impl Node {
     /// An INVITE: its offer must be one that we can answer before the brain hears of it.
     fn arrived(&mut self, now: Now, incoming: Incoming) {
         let leg = incoming.leg;
+        let protection = self.terms.with_peer(&incoming.peer);
         if let Some(offer) = &incoming.sdp {
-            let probe =
-                Negotiation::new(incoming.media_address, PROBE_PORT, PROBE_PORT, 0, self.codecs.clone())
-                    .answer(offer, incoming.flow.remote.ip());
+            let terms = Terms { protection, ..Terms::plain(self.terms.codecs.clone()) };
+            let probe = Negotiation::new(incoming.media_address, PROBE_PORT, PROBE_PORT, 0, terms)
+                .answer(offer, incoming.flow.remote.ip());
             if let Err(fault) = probe {
                 let (source, status) = (incoming.flow.remote, fault.status());
                 let cause = Cause::NoCommonCodec;
@@ -97,6 +98,7 @@ impl Node {
             local: incoming.flow.local.ip(),
             advertised: incoming.media_address,
             peer: incoming.flow.remote.ip(),
+            confidential: incoming.flow.transport.is_secure(),
         };
         let hops = incoming.hops;
         let (arrival, offer) = arrival(incoming);
@@ -104,6 +106,7 @@ impl Node {
         let channel = Channel {
             worker,
             route,
+            protection,
             ports: Ports::None,
             role,
             bridged: None,

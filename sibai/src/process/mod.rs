@@ -412,7 +412,11 @@ impl Parts {
             directory,
             limits: sip::seam::Limits::default(),
             plan: Arc::clone(&self.plan),
-            codecs: self.engine.rtp.codecs.clone(),
+            terms: node::MediaTerms {
+                codecs: self.engine.rtp.codecs.clone(),
+                seats: self.engine.rtp.srtp,
+                trunks: self.engine.trunks.iter().map(|trunk| (trunk.name.clone(), trunk.srtp)).collect(),
+            },
             workers,
             entropy,
         });

@@ -76,7 +76,8 @@ impl Endpoint {
     pub fn route(&self, to: &Destination) -> Option<Route> {
         let flow = self.target(to)?.flow;
         let (local, peer) = (flow.local.ip(), flow.remote.ip());
-        Some(Route { local, advertised: self.wire.advertised_ip(local, peer), peer })
+        let confidential = flow.transport.is_secure();
+        Some(Route { local, advertised: self.wire.advertised_ip(local, peer), peer, confidential })
     }
 
     /// Whether there is a user of this name.

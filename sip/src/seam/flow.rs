@@ -83,4 +83,6 @@ pub struct Route {
     pub advertised: IpAddr,
     /// The peer's address.
     pub peer: IpAddr,
+    /// Nobody on the way to the next hop reads what is written: keys may stand in a description.
+    pub confidential: bool,
 }
