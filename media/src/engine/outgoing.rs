@@ -42,7 +42,8 @@ impl Outgoing {
         Self {
             ssrc,
             clock: 8000,
-            next: random as u16,
+            // In the lower half: a receiver of SRTP that misses the first packets takes a wrap for the beginning (RFC 3711 §3.3.1).
+            next: random as u16 & 0x7fff,
             timestamp: (random >> 16) as u32,
             len: 0,
             at: None,
