@@ -123,6 +123,10 @@ pub struct Quality {
     pub peer_loss: Option<f64>,
     /// Round trip, milliseconds.
     pub round_trip_ms: Option<f64>,
+    /// How what came sounded, 1.0 to 4.5 (E-model).
+    pub mos: Option<f64>,
+    /// How what we sent sounded to the peer, by its reports.
+    pub peer_mos: Option<f64>,
 }
 
 impl CallRow {

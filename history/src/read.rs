@@ -264,6 +264,8 @@ fn leg_of(row: &AnyRow) -> Result<LegRow, HistoryError> {
             sent: columns.maybe_int("sent")?.unwrap_or(0),
             peer_loss: columns.maybe_float("peer_loss")?,
             round_trip_ms: columns.maybe_float("round_trip_ms")?,
+            mos: columns.maybe_float("mos")?,
+            peer_mos: columns.maybe_float("peer_mos")?,
         }),
     };
     Ok(LegRow {

@@ -32,7 +32,7 @@ pub async fn migrate(conn: &mut AnyConnection) -> Result<(), HistoryError> {
 /// One entry per version; an entry that was released is never changed, only followed by another.
 /// Only types that SQLite and PostgreSQL read alike: TEXT, BIGINT, DOUBLE PRECISION. Moments are
 /// microseconds since 1970.
-const STEPS: &[&[&str]] = &[FIRST, DIVERTED, TRANSFERS, REASONS];
+const STEPS: &[&[&str]] = &[FIRST, DIVERTED, TRANSFERS, REASONS, OPINIONS];
 
 const FIRST: &[&str] = &[
     "CREATE TABLE calls (
@@ -118,3 +118,9 @@ const TRANSFERS: &[&str] = &[
 
 /// What the network said of the end of a leg.
 const REASONS: &[&str] = &["ALTER TABLE legs ADD COLUMN q850 BIGINT"];
+
+/// How both directions of a leg sounded, by the E-model.
+const OPINIONS: &[&str] = &[
+    "ALTER TABLE legs ADD COLUMN mos DOUBLE PRECISION",
+    "ALTER TABLE legs ADD COLUMN peer_mos DOUBLE PRECISION",
+];

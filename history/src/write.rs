@@ -76,8 +76,8 @@ async fn insert_leg(conn: &mut AnyConnection, call: &str, n: i64, leg: &LegRow) 
     let quality = leg.quality;
     sqlx::query(
         "INSERT INTO legs (call, n, seat, trunk, began_ms, rang_ms, answered_ms, ended_ms, cause, blame,
-            received, lost, jitter_ms, sent, peer_loss, round_trip_ms, q850)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+            received, lost, jitter_ms, sent, peer_loss, round_trip_ms, q850, mos, peer_mos)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          ON CONFLICT (call, n) DO NOTHING",
     )
     .bind(call)
@@ -97,6 +97,8 @@ async fn insert_leg(conn: &mut AnyConnection, call: &str, n: i64, leg: &LegRow) 
     .bind(quality.and_then(|quality| quality.peer_loss))
     .bind(quality.and_then(|quality| quality.round_trip_ms))
     .bind(leg.q850.map(i64::from))
+    .bind(quality.and_then(|quality| quality.mos))
+    .bind(quality.and_then(|quality| quality.peer_mos))
     .execute(&mut *conn)
     .await?;
     Ok(())

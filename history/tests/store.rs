@@ -263,6 +263,8 @@ fn talked(n: u128, started: &str) -> CallRow {
                     sent: 3_000,
                     peer_loss: Some(0.25),
                     round_trip_ms: None,
+                    mos: Some(4.2),
+                    peer_mos: None,
                 }),
             },
             LegRow {

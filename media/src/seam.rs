@@ -9,6 +9,7 @@ use base::{Digit, LegId, Mono, Name, RecordingId};
 
 use codecs::Coding;
 
+use crate::dtmf::Way;
 use crate::prompts::Prompts;
 use crate::srtp::Keying;
 
@@ -179,12 +180,14 @@ pub enum Event {
         /// Of the `Play`.
         token: u64,
     },
-    /// A key was pressed (first packet of an RFC 4733 event).
+    /// A key was pressed: the first packet of an RFC 4733 event, or tones where no events were agreed on.
     Digit {
         /// The leg.
         leg: LegId,
         /// The key.
         digit: Digit,
+        /// How it was told.
+        way: Way,
     },
     /// No RTP came for `SILENCE` although the peer should send; told once per silence.
     Silent {
@@ -231,6 +234,10 @@ pub struct Quality {
     pub peer_jitter_ms: Option<f32>,
     /// Round trip, milliseconds (RFC 3550 §6.4.1).
     pub round_trip_ms: Option<f32>,
+    /// How what came sounded, 1.0-4.5 (E-model, ITU-T G.107): loss with its bursts, codec, delay. `None`: nothing came.
+    pub mos: Option<f32>,
+    /// How what we sent sounded to the peer, from its reports alone.
+    pub peer_mos: Option<f32>,
     /// Packets dropped because their source, payload type or form was wrong.
     pub dropped: u64,
 }

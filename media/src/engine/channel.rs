@@ -14,7 +14,8 @@ use super::making::{Mouth, Playing};
 use super::outgoing::Outgoing;
 use super::report::Reporter;
 use super::wiring::Source;
-use crate::dtmf::{Receiver, Sender};
+use crate::dtmf::{Receiver, Sender, Way, band};
+use crate::quality::{Conditions, Impairment, Losses, Rating};
 use crate::prompts::Prompt;
 use crate::reception::{Admission, Reception};
 use crate::rtp::{self, Header};
@@ -41,10 +42,15 @@ pub(super) struct Channel {
     pub(super) running: bool,
     pub(super) keys: Sender,
     pub(super) key_began: u32,
+    /// How much of a key's tones the peer has heard, in samples.
+    pub(super) sounded: u16,
     events: Receiver,
+    /// Listens for tones of keys where no events were agreed on.
+    band: Option<Box<band::Receiver>>,
     pub(super) taps: Vec<(RecordingId, Side)>,
     pub(super) outgoing: Outgoing,
     reception: Reception,
+    losses: Losses,
     reporter: Reporter,
     heard: Mono,
     silent: bool,
@@ -95,10 +101,13 @@ impl Channel {
             running: false,
             keys: Sender::default(),
             key_began: 0,
+            sounded: 0,
+            band: None,
             events: Receiver::default(),
             taps: Vec::new(),
             outgoing: Outgoing::new(ssrc),
             reception: Reception::default(),
+            losses: Losses::default(),
             reporter: Reporter::new(now, ssrc),
             heard: now.mono,
             silent: false,
@@ -141,10 +150,35 @@ impl Channel {
 
     /// Queues a key; `false` when the peer takes none or too many wait already.
     pub(super) fn press(&mut self, now: Now, digit: Digit) -> bool {
-        let takes = self.agreed.as_ref().is_some_and(|agreed| agreed.stream.events.is_some());
+        // Events, else tones, which only G.711 carries unbent.
+        let takes = self.agreed.as_ref().is_some_and(|agreed| {
+            agreed.stream.events.is_some() || agreed.stream.coding.law().is_some()
+        });
         let queued = takes && self.keys.press(digit);
         self.schedule(now.mono);
         queued
+    }
+
+    /// Whether keys of the peer can only be heard as tones.
+    pub(super) fn presses_in_band(&self) -> bool {
+        self.agreed.as_ref().is_some_and(|agreed| {
+            agreed.stream.events.is_none() && agreed.stream.coding.law().is_some()
+        })
+    }
+
+    /// The ear goes on by ten milliseconds.
+    pub(super) fn overhear(&mut self, now: Mono, out: &mut impl Sink) {
+        let in_band = self.presses_in_band();
+        let Some(ear) = &mut self.ear else { return };
+        ear.pull(now);
+        if !in_band {
+            self.band = None;
+            return;
+        }
+        let leg = self.leg;
+        self.band.get_or_insert_default().listen(ear.frame(), |digit| {
+            out.tell(Event::Digit { leg, digit, way: Way::Band });
+        });
     }
 
     /// The codec that was agreed on.
@@ -223,7 +257,9 @@ impl Channel {
         if admission == Admission::Start {
             // A new clock: its timestamps say nothing about the keys of the old one.
             self.events = Receiver::default();
+            self.losses.part();
         }
+        self.losses.take(header.sequence);
         self.heard = now.mono;
         self.silent = false;
         if kind == Kind::Other || !receives(agreed.stream.direction) {
@@ -253,7 +289,7 @@ impl Channel {
                 let key = self.events.receive(header.timestamp, header.marker, &bytes[payload.clone()]);
                 if let Some(digit) = key {
                     pressed = Some(digit);
-                    out.tell(Event::Digit { leg: self.leg, digit });
+                    out.tell(Event::Digit { leg: self.leg, digit, way: Way::Event });
                 }
             }
             Kind::Other => {}
@@ -339,7 +375,24 @@ impl Channel {
             ..Quality::default()
         };
         self.reporter.fill(&mut quality);
+        self.rate(&mut quality);
         quality
+    }
+
+    /// What a listener would say of both directions.
+    fn rate(&self, quality: &mut Quality) {
+        let Some(agreed) = &self.agreed else { return };
+        let impairment = Impairment::of(agreed.stream.coding);
+        let way = quality.round_trip_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 2000.0)).unwrap_or_default();
+        let buffered = |jitter_ms: f32| Duration::from_secs_f32((20.0 + 2.0 * jitter_ms.max(0.0)) / 1000.0);
+        let mos = |loss, burst_ratio, jitter_ms| {
+            Rating::of(&Conditions { impairment, loss, burst_ratio, delay: way + buffered(jitter_ms) }).mos
+        };
+        let tally = self.losses.tally();
+        quality.mos =
+            (quality.received > 0).then(|| mos(tally.bad_share(), tally.burst_ratio(), quality.jitter_ms));
+        // A report tells how much was lost, not how: one by one, then.
+        quality.peer_mos = quality.peer_loss.map(|loss| mos(loss, 1.0, quality.peer_jitter_ms.unwrap_or(0.0)));
     }
 
     pub(super) fn drop<T>(&mut self) -> Option<T> {

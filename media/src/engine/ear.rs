@@ -1,9 +1,9 @@
 //! What a leg says as linear audio, ten milliseconds at a time: for those who cannot be given its packets as they are.
 
 use base::Mono;
-use codecs::{Coding, Decoder, MOST_SAMPLES, Rate};
+use codecs::{Coding, Decoder, MOST_SAMPLES, Rate, stretch};
 
-use crate::jitter::{Buffer, Packet, Take};
+use crate::jitter::{Buffer, Pace, Packet, Take};
 use crate::rtp::Header;
 use crate::seam::COMFORT;
 
@@ -69,7 +69,12 @@ impl Ear {
                 }
                 Take::Audio(audio) => {
                     *comforted = false;
-                    decoder.decode(Some(audio.payload), room)
+                    let made = decoder.decode(Some(audio.payload), room);
+                    match audio.pace {
+                        Pace::Steady => made,
+                        Pace::Faster => stretch::shorten(&mut room[..made], rate),
+                        Pace::Slower => stretch::lengthen(room, made, rate),
+                    }
                 }
                 Take::Lost { ticks, next } => conceal(decoder, next, clip(room, samples(ticks))),
                 Take::Wait { ticks } if *comforted => conceal(decoder, None, clip(room, samples(ticks))),

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use base::Mono;
+use base::{Digit, Mono};
 use base::g711::Law;
 use codecs::{Coding, Encoder, Rate};
 
 use super::channel::{Channel, grid};
-use crate::dtmf::Step;
+use crate::dtmf::{Payload, Step, tones};
 use crate::prompts::Prompt;
 use crate::rtp::{self, HEADER, Header};
 use crate::seam::{Event, Port, Sink, Stream, Tapped};
@@ -144,6 +144,13 @@ impl Channel {
                 self.send(&mut packet[..HEADER + 4], header, to, out);
                 return;
             }
+            (Step::Event { fresh, payload }, None) if coding.law().is_some() => {
+                let len = self.sound(coding, ms, fresh, payload, &mut packet[HEADER..]);
+                let Some(to) = to else { return };
+                let header = self.outgoing.make(at, ticks, payload_type);
+                self.send(&mut packet[..HEADER + len], header, to, out);
+                return;
+            }
             // Between two keys, and for keys that a new agreement made unsayable.
             (Step::Pause | Step::Event { .. }, _) if !self.hears.is_empty() => return,
             _ => {}
@@ -153,6 +160,23 @@ impl Channel {
             let header = self.outgoing.make(at, ticks, payload_type);
             self.send(&mut packet[..HEADER + len], header, to, out);
         }
+    }
+
+    /// The next stretch of a key's tones, and silence behind their end: the repeated ends of an event are heard as that.
+    fn sound(&mut self, coding: Coding, ms: u32, fresh: bool, key: Payload, payload: &mut [u8]) -> usize {
+        let from = if fresh { 0 } else { self.sounded };
+        self.sounded = key.duration;
+        let mut pcm = [0; MOST_SAMPLES];
+        let len = usize::from(key.duration.saturating_sub(from)).min(ms as usize * 8);
+        if let Some(digit) = Digit::from_event(key.event) {
+            tones::render(digit, usize::from(from), &mut pcm[..len]);
+        }
+        let law = coding.law().unwrap_or(Law::A);
+        let samples = ms as usize * 8;
+        for (byte, sample) in payload.iter_mut().zip(&pcm[..samples]) {
+            *byte = law.encode(*sample);
+        }
+        samples
     }
 
     /// The next stretch of what plays, or silence, coded; `None` when the other party is to be heard instead.

@@ -116,9 +116,11 @@ impl Engine {
         }
         for leg in &group {
             let heard_in_a_mix = group.iter().filter_map(|other| self.channels.get(other));
-            let wanted = heard_in_a_mix
-                .clone()
-                .any(|other| matches!(other.source, Source::Mix(_)) && other.hears.contains(leg));
+            let in_band = self.channels.get(leg).is_some_and(Channel::presses_in_band);
+            let wanted = in_band
+                || heard_in_a_mix
+                    .clone()
+                    .any(|other| matches!(other.source, Source::Mix(_)) && other.hears.contains(leg));
             self.with(*leg, |channel| channel.want_ear(wanted.then_some(rate)));
         }
         let of_group = |leg: &LegId| group.binary_search(leg).is_ok();
@@ -165,8 +167,8 @@ impl Engine {
             pulses += 1;
             self.pulse = Some(at + PULSE);
             for leg in &self.ears {
-                if let Some(ear) = self.channels.get_mut(leg).and_then(|channel| channel.ear.as_mut()) {
-                    ear.pull(at);
+                if let Some(channel) = self.channels.get_mut(leg) {
+                    channel.overhear(at, out);
                 }
             }
             for at_list in 0..self.mixing.len() {

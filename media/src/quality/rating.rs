@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use codecs::Coding;
+
 /// What one direction of a call suffers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conditions {
@@ -44,6 +46,16 @@ impl Impairment {
     pub const G729: Self = Self { codec: 11.0, robustness: 19.0, conceals: true };
     /// Wideband codecs that conceal: no figures on this scale exist, so it is estimated as concealed G.711.
     pub const WIDEBAND_ESTIMATED: Self = Self::G711_CONCEALED;
+
+    /// Of a codec as phones receive it: nearly all of them conceal.
+    pub fn of(coding: Coding) -> Self {
+        match coding {
+            Coding::Pcma | Coding::Pcmu => Self::G711_CONCEALED,
+            #[cfg(feature = "g729")]
+            Coding::G729 => Self::G729,
+            _ => Self::WIDEBAND_ESTIMATED,
+        }
+    }
 }
 
 impl Rating {

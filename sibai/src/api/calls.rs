@@ -188,6 +188,10 @@ pub(crate) struct QualityView {
     peer_loss: Option<f64>,
     /// Round trip.
     round_trip_ms: Option<f64>,
+    /// How what came sounded, 1.0 to 4.5, estimated from loss, its bursts, delay and codec (E-model).
+    mos: Option<f64>,
+    /// How what we sent sounded to the peer, by its own reports.
+    peer_mos: Option<f64>,
 }
 
 /// A call that happened elsewhere.
@@ -512,6 +516,8 @@ fn leg_view(leg: &LegRow) -> LegView {
             sent: quality.sent,
             peer_loss: quality.peer_loss,
             round_trip_ms: quality.round_trip_ms,
+            mos: quality.mos,
+            peer_mos: quality.peer_mos,
         }),
     }
 }

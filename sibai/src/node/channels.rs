@@ -2,6 +2,7 @@
 
 use base::{Cause, LegId, Now};
 use codecs::Coding;
+use media::dtmf::Keys;
 use media::sdp::{Negotiation, Protection, Terms};
 use media::{Direction, Stream};
 use pbx::seam::{Presentation, Target};
@@ -30,6 +31,8 @@ pub(super) struct Channel {
     pub hops: u32,
     /// The peer holds us.
     pub held: bool,
+    /// Its keys, so that one that is told in two ways is pressed once.
+    pub keys: Keys,
     /// Number of the newest `Play`: an older one's end is not told.
     pub play: u64,
 }

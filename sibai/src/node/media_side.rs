@@ -15,7 +15,7 @@ impl Node {
                     self.think(now, Some(leg), pbx::Input::Played { leg });
                 }
             }
-            Event::Digit { leg, digit } => self.digit(now, leg, digit, false),
+            Event::Digit { leg, digit, way } => self.digit(now, leg, digit, way),
             Event::Silent { leg } => self.think(now, Some(leg), pbx::Input::Silent { leg }),
             Event::Closed { leg, quality } => self.finishing.closed(leg, quality, &mut self.out),
             Event::Latched { .. } => {}

@@ -3,6 +3,7 @@
 use base::{Cause, Digit, LegId, Now, RecordingId};
 use codecs::Coding;
 use media::Command as MediaCommand;
+use media::dtmf::{Keys, Way};
 use pbx::seam::{Output as Order, Presentation, Record, Sound, Target};
 use sip::message::reply::MAX_FORWARDS;
 use sip::seam::{Command, Identity};
@@ -88,6 +89,7 @@ impl Node {
             hops,
             held: false,
             play: 0,
+            keys: Keys::default(),
         };
         self.channels.insert(leg, channel);
         if let Some(user) = user {
@@ -161,9 +163,11 @@ impl Node {
     }
 
     /// A key of either kind. One by INFO never crossed the bridge, so it is played to the other side.
-    pub(super) fn digit(&mut self, now: Now, leg: LegId, digit: Digit, by_info: bool) {
-        let other = self.channels.get(&leg).and_then(|channel| channel.bridged);
-        if let Some(other) = other.filter(|_| by_info) {
+    pub(super) fn digit(&mut self, now: Now, leg: LegId, digit: Digit, way: Way) {
+        let Some(channel) = self.channels.get_mut(&leg) else { return };
+        let other = channel.bridged;
+        let Some(digit) = channel.keys.tell(now.mono, way, digit) else { return };
+        if let Some(other) = other.filter(|_| way == Way::Info) {
             self.media(other, MediaCommand::Press { leg: other, digit });
         }
         self.think(now, Some(leg), pbx::Input::Digit { leg, digit });

@@ -1,6 +1,7 @@
 //! From SIP to the brain.
 
 use base::{Cause, LegId, Machine, Name, Now};
+use media::dtmf::{Keys, Way};
 use media::sdp::{Negotiation, Terms};
 use pbx::seam::{Arrival, Origin};
 use sip::seam::{Command, Event, Incoming, Input, Output as SipOutput, Peer, Route};
@@ -47,7 +48,7 @@ impl Node {
                 self.think(now, Some(leg), pbx::Input::Ended { leg, cause });
             }
             Event::Offer { leg, sdp } => self.offered(now, leg, sdp.as_deref()),
-            Event::Digit { leg, digit } => self.digit(now, leg, digit, true),
+            Event::Digit { leg, digit } => self.digit(now, leg, digit, Way::Info),
             Event::Referred { leg, refer } => self.referred(now, leg, *refer),
             Event::Contacts { user, contacts } => {
                 self.out.push_back(Output::Registered { user: user.clone(), contacts: contacts.len() });
@@ -114,6 +115,7 @@ impl Node {
             hops,
             held: false,
             play: 0,
+            keys: Keys::default(),
         };
         self.channels.insert(leg, channel);
         if let Some(user) = user {

@@ -94,6 +94,8 @@ fn leg_row(leg: &LegRecord, quality: Option<&media::seam::Quality>, q850: Option
             sent: count(quality.sent),
             peer_loss: quality.peer_loss.map(f64::from),
             round_trip_ms: quality.round_trip_ms.map(f64::from),
+            mos: quality.mos.map(f64::from),
+            peer_mos: quality.peer_mos.map(f64::from),
         }),
     }
 }
@@ -173,6 +175,8 @@ mod tests {
             sent: 3_000,
             peer_loss: Some(0.25),
             round_trip_ms: Some(30.0),
+            mos: Some(4.0),
+            peer_mos: Some(3.5),
             ..Default::default()
         };
         let said = BTreeMap::from([(LegId::placed(2), 17)]);
@@ -189,6 +193,7 @@ mod tests {
         assert_eq!(open_call(&record()).transfers, row.transfers);
         assert_eq!(row.legs[0].trunk.as_deref(), Some("local"));
         assert_eq!(row.legs[0].quality.map(|q| (q.lost, q.round_trip_ms)), Some((10, Some(30.0))));
+        assert_eq!(row.legs[0].quality.map(|q| (q.mos, q.peer_mos)), Some((Some(4.0), Some(3.5))));
         assert_eq!(row.legs[1].quality, None, "the caller's quality is not the seat's");
         assert_eq!((row.legs[2].cause, row.legs[2].q850), (Cause::AnsweredElsewhere, Some(17)));
         assert_eq!(row.legs[0].q850, None);

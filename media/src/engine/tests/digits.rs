@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::dtmf::{band, tones};
 use crate::dtmf::Payload;
 
 impl Phone {
@@ -231,4 +232,38 @@ proptest! {
         let mut pressed = KEYS.chars();
         prop_assert!(told.chars().all(|key| pressed.any(|c| c == key)), "{told}");
     }
+}
+
+#[test]
+fn a_peer_without_events_is_heard_by_its_tones_and_hears_tones() {
+    let mut bed = Bed::new();
+    let mut caller = Phone::new(CALLER, "198.51.100.1:4000", Law::A);
+    let mut seat = Phone::new(SEAT, "203.0.113.2:6000", Law::A);
+    seat.stream.events = None;
+    bed.agree(&caller);
+    bed.agree(&seat);
+    bed.command(Command::Bridge { a: CALLER, b: SEAT });
+    let tone = |key: char, at: usize| -> Vec<u8> {
+        let mut pcm = [0; 160];
+        if at < 5 {
+            tones::render(digit(key), at * 160, &mut pcm);
+        }
+        pcm.iter().map(|sample| Law::A.encode(*sample)).collect()
+    };
+    for at in 0..40 {
+        bed.speak(&mut seat, &tone(if at < 20 { '4' } else { '#' }, at % 20));
+        bed.speak(&mut caller, &[Law::A.silence(); 160]);
+        bed.pass(FRAME);
+    }
+    assert_eq!(bed.digits(SEAT), "4#");
+    bed.heard.sent.clear();
+    for key in ['5', '0', '*'] {
+        bed.command(Command::Press { leg: SEAT, digit: digit(key) });
+    }
+    bed.pass(Duration::from_secs(1));
+    let heard: Vec<i16> =
+        bed.rtp(SEAT).iter().flat_map(|packet| packet.payload.clone()).map(|byte| Law::A.decode(byte)).collect();
+    let mut keys = String::new();
+    band::Receiver::new().listen(&heard, |digit| keys.push(digit.as_char()));
+    assert_eq!(keys, "50*");
 }

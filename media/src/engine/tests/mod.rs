@@ -140,7 +140,7 @@ impl Bed {
 
     fn digits(&mut self, leg: LegId) -> String {
         let digit = |event| match event {
-            Event::Digit { leg: of, digit } if of == leg => Some(digit.as_char()),
+            Event::Digit { leg: of, digit, .. } if of == leg => Some(digit.as_char()),
             _ => None,
         };
         self.told().into_iter().filter_map(digit).collect()
