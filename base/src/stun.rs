@@ -24,6 +24,8 @@ pub struct Attribute<'a> {
     pub at: usize,
 }
 
+type Head<'a> = (u16, &'a [u8]);
+
 /// A message being written.
 #[derive(Clone, Debug)]
 pub struct Draft {
@@ -68,7 +70,8 @@ impl<'a> Message<'a> {
     }
 }
 
-fn split(bytes: &[u8]) -> Option<((u16, &[u8]), &[u8])> {
+/// The first attribute's type and value, and what follows it.
+fn split(bytes: &[u8]) -> Option<(Head<'_>, &[u8])> {
     let [a, b, c, d] = *bytes.first_chunk()?;
     let (kind, size) = (u16::from_be_bytes([a, b]), usize::from(u16::from_be_bytes([c, d])));
     let value = bytes.get(4..4 + size)?;

@@ -3,7 +3,6 @@
 
 pub mod dtmf;
 pub mod engine;
-pub mod jitter;
 pub mod ice;
 pub mod jitter;
 pub mod prompts;

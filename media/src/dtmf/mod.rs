@@ -5,6 +5,7 @@ pub mod info;
 mod keys;
 mod receive;
 mod send;
+pub mod tones;
 
 pub use keys::{Keys, Way};
 pub use receive::Receiver;

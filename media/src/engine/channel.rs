@@ -15,8 +15,8 @@ use super::outgoing::Outgoing;
 use super::report::Reporter;
 use super::wiring::Source;
 use crate::dtmf::{Receiver, Sender, Way, band};
-use crate::quality::{Conditions, Impairment, Losses, Rating};
 use crate::prompts::Prompt;
+use crate::quality::{Conditions, Impairment, Losses, Rating};
 use crate::reception::{Admission, Reception};
 use crate::rtp::{self, Header};
 use crate::seam::{COMFORT, Direction, Event, Port, Quality, SILENCE, Side, Sink, Stream, Tapped};
@@ -151,9 +151,10 @@ impl Channel {
     /// Queues a key; `false` when the peer takes none or too many wait already.
     pub(super) fn press(&mut self, now: Now, digit: Digit) -> bool {
         // Events, else tones, which only G.711 carries unbent.
-        let takes = self.agreed.as_ref().is_some_and(|agreed| {
-            agreed.stream.events.is_some() || agreed.stream.coding.law().is_some()
-        });
+        let takes = self
+            .agreed
+            .as_ref()
+            .is_some_and(|agreed| agreed.stream.events.is_some() || agreed.stream.coding.law().is_some());
         let queued = takes && self.keys.press(digit);
         self.schedule(now.mono);
         queued
@@ -161,9 +162,9 @@ impl Channel {
 
     /// Whether keys of the peer can only be heard as tones.
     pub(super) fn presses_in_band(&self) -> bool {
-        self.agreed.as_ref().is_some_and(|agreed| {
-            agreed.stream.events.is_none() && agreed.stream.coding.law().is_some()
-        })
+        self.agreed
+            .as_ref()
+            .is_some_and(|agreed| agreed.stream.events.is_none() && agreed.stream.coding.law().is_some())
     }
 
     /// The ear goes on by ten milliseconds.
@@ -335,10 +336,10 @@ impl Channel {
         // A straggler from before the mapping began stays out: its number is taken.
         let Some(mut header) = relayed else { return };
         header.payload_type = payload_type;
-        if let Some(packet) = rtp::rewrite(bytes, &taken.payload, header) {
-            if self.guard.send(self.leg, Port::Rtp, to, packet, out) {
-                self.outgoing.sent(len);
-            }
+        if let Some(packet) = rtp::rewrite(bytes, &taken.payload, header)
+            && self.guard.send(self.leg, Port::Rtp, to, packet, out)
+        {
+            self.outgoing.sent(len);
         }
     }
 
@@ -383,7 +384,8 @@ impl Channel {
     fn rate(&self, quality: &mut Quality) {
         let Some(agreed) = &self.agreed else { return };
         let impairment = Impairment::of(agreed.stream.coding);
-        let way = quality.round_trip_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 2000.0)).unwrap_or_default();
+        let way =
+            quality.round_trip_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 2000.0)).unwrap_or_default();
         let buffered = |jitter_ms: f32| Duration::from_secs_f32((20.0 + 2.0 * jitter_ms.max(0.0)) / 1000.0);
         let mos = |loss, burst_ratio, jitter_ms| {
             Rating::of(&Conditions { impairment, loss, burst_ratio, delay: way + buffered(jitter_ms) }).mos
@@ -392,7 +394,8 @@ impl Channel {
         quality.mos =
             (quality.received > 0).then(|| mos(tally.bad_share(), tally.burst_ratio(), quality.jitter_ms));
         // A report tells how much was lost, not how: one by one, then.
-        quality.peer_mos = quality.peer_loss.map(|loss| mos(loss, 1.0, quality.peer_jitter_ms.unwrap_or(0.0)));
+        quality.peer_mos =
+            quality.peer_loss.map(|loss| mos(loss, 1.0, quality.peer_jitter_ms.unwrap_or(0.0)));
     }
 
     pub(super) fn drop<T>(&mut self) -> Option<T> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use codecs::Coding;
+use codecs::{Coding, Rate};
 
 /// What one direction of a call suffers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,9 +51,9 @@ impl Impairment {
     pub fn of(coding: Coding) -> Self {
         match coding {
             Coding::Pcma | Coding::Pcmu => Self::G711_CONCEALED,
-            #[cfg(feature = "g729")]
-            Coding::G729 => Self::G729,
-            _ => Self::WIDEBAND_ESTIMATED,
+            _ if coding.rate() == Rate::Wide => Self::WIDEBAND_ESTIMATED,
+            // What is neither is G.729, where that is built.
+            _ => Self::G729,
         }
     }
 }

@@ -123,7 +123,7 @@ fn codecs(media: &Media) -> (Vec<(Coding, u8)>, Vec<Events>) {
             Some(Encoding::Other) => {}
             // A static type needs no rtpmap (RFC 3551 §6).
             None => {
-                codings.extend(Coding::from_payload_type(payload_type).map(|coding| (coding, payload_type)))
+                codings.extend(Coding::from_payload_type(payload_type).map(|coding| (coding, payload_type)));
             }
         }
     }

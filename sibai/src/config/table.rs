@@ -160,7 +160,7 @@ pub(super) static RTP: Struct = map(
         ),
         field(
             "codecs",
-            Kind::List(&Kind::OneOf(&Words { words: &["pcma", "pcmu", "g722", "opus"], later: &[] }), 1, 4),
+            Kind::List(&Kind::OneOf(&CODECS), 1, 5),
             Need::Default("[pcma, pcmu, g722, opus]"),
             "Offered in this order; where G.711 comes first it is also taken before others.",
         ),
@@ -173,6 +173,11 @@ pub(super) static RTP: Struct = map(
     ],
     &[],
 );
+
+#[cfg(not(feature = "g729"))]
+const CODECS: Words = Words { words: &["pcma", "pcmu", "g722", "opus"], later: &["g729"] };
+#[cfg(feature = "g729")]
+const CODECS: Words = Words { words: &["pcma", "pcmu", "g722", "opus", "g729"], later: &[] };
 
 const PROTECTION: Words = Words { words: &["off", "prefer", "require"], later: &[] };
 

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::dtmf::{band, tones};
 use crate::dtmf::Payload;
+use crate::dtmf::{band, tones};
 
 impl Phone {
     /// The packets of one key as phones send it: five growing ones, the last three times; then a pause.
@@ -261,8 +261,12 @@ fn a_peer_without_events_is_heard_by_its_tones_and_hears_tones() {
         bed.command(Command::Press { leg: SEAT, digit: digit(key) });
     }
     bed.pass(Duration::from_secs(1));
-    let heard: Vec<i16> =
-        bed.rtp(SEAT).iter().flat_map(|packet| packet.payload.clone()).map(|byte| Law::A.decode(byte)).collect();
+    let heard: Vec<i16> = bed
+        .rtp(SEAT)
+        .iter()
+        .flat_map(|packet| packet.payload.clone())
+        .map(|byte| Law::A.decode(byte))
+        .collect();
     let mut keys = String::new();
     band::Receiver::new().listen(&heard, |digit| keys.push(digit.as_char()));
     assert_eq!(keys, "50*");

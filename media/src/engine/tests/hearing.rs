@@ -196,7 +196,7 @@ fn a_key_is_told_anew_to_a_peer_of_another_codec() {
     let began = seat.phone.timestamp;
     for (n, end) in [(1u16, 0), (2, 0), (3, 0x80)] {
         let duration = (960 * n).to_be_bytes();
-        let payload = [7, end | 10, duration[0], duration[1]];
+        let payload = [7, end | 0x0a, duration[0], duration[1]];
         let bytes = seat.phone.packet(101, n == 1, began, &payload);
         bed.receive(SEAT, Port::Rtp, seat.phone.address, &bytes);
         bed.pass(FRAME);
