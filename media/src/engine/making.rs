@@ -108,7 +108,11 @@ impl Limiter {
             return;
         }
         // Down at once, where the peak is; up along a line, so that no step is heard.
-        let (from, step) = if target < self.gain { (target, 0.0) } else { (self.gain, (target - self.gain) / sum.len().max(1) as f32) };
+        let (from, step) = if target < self.gain {
+            (target, 0.0)
+        } else {
+            (self.gain, (target - self.gain) / sum.len().max(1) as f32)
+        };
         for (n, (out, sample)) in out.iter_mut().zip(sum).enumerate() {
             *out = (*sample as f32 * step.mul_add(n as f32, from)) as i16;
         }
