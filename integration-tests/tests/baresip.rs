@@ -182,7 +182,7 @@ impl Stage {
         Self::set_over(Setup::default(), speech, false, |_| [Over::Udp, Over::Udp])
     }
 
-    /// `sealed`: the first seat speaks SRTP only.
+    /// `sealed`: the first seat takes SRTP.
     fn set_over(
         setup: Setup,
         speech: [Speech; 3],

@@ -25,7 +25,7 @@ pub struct BaresipSetup {
     pub password: Option<String>,
     /// Its codec.
     pub speech: Speech,
-    /// It speaks SRTP with keys in its descriptions, and nothing else.
+    /// It takes SRTP with keys in the description.
     pub sealed: bool,
     /// What it says, mono at 8 kHz, over and over.
     pub voice: Vec<i16>,
@@ -370,7 +370,7 @@ fn account(setup: &BaresipSetup, over: &Over) -> String {
         Over::Tcp => format!(";outbound=\"sip:{};transport=tcp\"", setup.proxy),
         Over::Tls(at, _) => format!(";outbound=\"sip:{at};transport=tls\""),
     };
-    let sealed = if setup.sealed { ";mediaenc=srtp-mand" } else { "" };
+    let sealed = if setup.sealed { ";mediaenc=srtp" } else { "" };
     let registers = match &setup.password {
         Some(password) => format!(";auth_user={};auth_pass={password};regint=60", setup.user),
         None => ";regint=0".to_owned(),

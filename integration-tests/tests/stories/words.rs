@@ -59,7 +59,8 @@ pub(crate) fn taped(take: &Take, side: Side) -> Vec<u32> {
 }
 
 fn decode(coding: Coding, byte: u8) -> i16 {
-    coding.law().expect("G.711").decode(byte)
+    // The World speaks G.711 only.
+    coding.law().map_or(0, |law| law.decode(byte))
 }
 
 pub(crate) fn rings(event: &Event) -> bool {
