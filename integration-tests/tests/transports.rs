@@ -3,6 +3,7 @@
 
 mod transports {
     mod browser;
+    mod browser_talks;
     mod house;
     mod pings;
     mod places;

@@ -25,6 +25,8 @@ impl Sink for Nowhere {
         black_box(event);
     }
 
+    fn handshake(&mut self, _: LegId, _: SocketAddr, _: &[u8]) {}
+
     fn tap(&mut self, packet: &Tapped) {
         self.0 += u64::from(black_box(packet).len);
     }

@@ -43,6 +43,13 @@ impl Lite {
         Self { ours, theirs: None, proved: Vec::new(), nominated: None }
     }
 
+    /// Goes on under another name and password of ours, when they changed.
+    pub fn renew(&mut self, ours: &Credentials) {
+        if self.ours != *ours {
+            self.ours.clone_from(ours);
+        }
+    }
+
     /// What we say of ourselves.
     pub fn ours(&self) -> &Credentials {
         &self.ours
@@ -180,10 +187,10 @@ const MOST_PROVED: usize = 8;
 const MOST_UNKNOWN: usize = 4;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const PASSWORD: &str = "VOkJxbRl1RmTxUk/WvJxBt";
+    pub(crate) const PASSWORD: &str = "VOkJxbRl1RmTxUk/WvJxBt";
 
     /// The sample request of RFC 5769 section 2.1.
     const SAMPLE: [u8; 108] = [
@@ -202,16 +209,20 @@ mod tests {
         lite
     }
 
-    fn check(name: &str, password: &str, more: &[(u16, &[u8])]) -> Vec<u8> {
+    /// A check as a peer writes it.
+    pub(crate) fn check(name: &str, password: &str, more: &[(u16, &[u8])]) -> Vec<u8> {
         let draft = Draft::new(stun::BINDING_REQUEST, [9; 12]).with(stun::USERNAME, name.as_bytes());
         sign(more.iter().fold(draft, |draft, (kind, value)| draft.with(*kind, value)), password)
     }
+
+    /// What makes a check one that chooses.
+    pub(crate) const NOMINATING: (u16, &[u8]) = (USE_CANDIDATE, b"");
 
     fn source(port: u16) -> SocketAddr {
         SocketAddr::from(([192, 0, 2, 1], port))
     }
 
-    const PRIORITIZED: (u16, &[u8]) = (PRIORITY, &[0x6e, 0, 1, 0xff]);
+    pub(crate) const PRIORITIZED: (u16, &[u8]) = (PRIORITY, &[0x6e, 0, 1, 0xff]);
 
     #[test]
     fn the_sample_of_rfc_5769_is_signed_as_there() {

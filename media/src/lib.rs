@@ -1,6 +1,7 @@
 //! Media as machines: SDP, RTP, SRTP, RTCP, G.711, DTMF, prompts, tones, bridges, taps. No sockets.
 #![forbid(unsafe_code)]
 
+pub mod dtls;
 pub mod dtmf;
 pub mod engine;
 pub mod ice;

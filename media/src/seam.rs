@@ -9,6 +9,7 @@ use base::{Digit, LegId, Mono, Name, RecordingId};
 
 use codecs::Coding;
 
+use crate::dtls::Dtls;
 use crate::dtmf::Way;
 use crate::prompts::Prompts;
 use crate::srtp::Keying;
@@ -46,6 +47,8 @@ pub enum Security {
     Plain,
     /// They are.
     Srtp(Box<Keys>),
+    /// They are, once a handshake has made the keys; nothing passes before.
+    Dtls(Box<Dtls>),
 }
 
 /// Both directions' keys.
@@ -95,6 +98,13 @@ pub enum Command {
         leg: LegId,
         /// On what.
         stream: Stream,
+    },
+    /// The handshake of a leg came to these keys; they are nothing to a leg whose agreement wants none.
+    Keys {
+        /// The leg.
+        leg: LegId,
+        /// Both directions'.
+        keys: Box<Keys>,
     },
     /// Ends the channel: `Event::Closed` follows with its quality.
     Close {
@@ -302,6 +312,9 @@ pub trait Sink {
     fn send(&mut self, leg: LegId, port: Port, to: SocketAddr, bytes: &[u8]);
     /// Tell the control.
     fn tell(&mut self, event: Event);
+    /// A record of the handshake that a leg's agreement wants, from a source that may send one. Whoever leads the
+    /// handshake answers to that source.
+    fn handshake(&mut self, leg: LegId, source: SocketAddr, record: &[u8]);
     /// Give a packet to the recorder; must not block.
     fn tap(&mut self, packet: &Tapped);
 }

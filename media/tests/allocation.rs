@@ -28,6 +28,8 @@ impl Sink for Count {
         self.told += 1;
     }
 
+    fn handshake(&mut self, _: LegId, _: SocketAddr, _: &[u8]) {}
+
     fn tap(&mut self, _: &Tapped) {
         self.tapped += 1;
     }

@@ -1,12 +1,14 @@
-//! A page in headless Chromium: served by the test over HTTP, reporting back to the test, ended with all its
-//! processes.
+//! A page in headless Chromium: served by the test over HTTP, taking its orders and reporting back, ended with all
+//! its processes.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,22 +22,66 @@ pub struct Chromium {
     child: Child,
     reports: Receiver<String>,
     told: Vec<String>,
+    orders: Orders,
     profile: TempDir,
 }
+
+/// What the page has still to do.
+type Orders = Arc<Mutex<VecDeque<String>>>;
 
 impl Chromium {
     /// Opens a page; its script may use `require` for packages that are installed for the tests, and
     /// `report(text)`.
     pub fn open(script: &str) -> Result<Self> {
+        Self::with_voice(script, &[0; 8_000])
+    }
+
+    /// The same with a microphone that hears this over and over, mono at 8 kHz.
+    pub fn with_voice(script: &str, voice: &[i16]) -> Result<Self> {
         let modules = modules()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let (sender, reports) = channel();
         let page = PAGE.replace("/*SCRIPT*/", script);
-        thread::spawn(move || serve(&listener, &page, &modules, &sender));
+        let orders = Orders::default();
+        let taken = Arc::clone(&orders);
+        thread::spawn(move || serve(&listener, &page, &modules, &taken, &sender));
         let profile = tempfile::Builder::new().prefix("chromium").tempdir()?;
+        phones::audio::save(&profile.path().join("voice.wav"), voice)?;
         let child = start(address, profile.path())?;
-        Ok(Self { child, reports, told: Vec::new(), profile })
+        Ok(Self { child, reports, told: Vec::new(), orders, profile })
+    }
+
+    /// Lets the page evaluate this, after all that it was ordered before.
+    pub fn order(&self, script: &str) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).push_back(script.to_owned());
+    }
+
+    /// Whether the page reports something that begins so; waits no longer than `within`. What it reported before this
+    /// was asked for counts too.
+    pub fn has_told(&mut self, beginning: &str, within: Duration) -> bool {
+        let end = Instant::now() + within;
+        loop {
+            if self.told.iter().any(|told| told.starts_with(beginning)) {
+                return true;
+            }
+            match self.reports.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(told) => self.told.push(told),
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// All that it reported until now.
+    pub fn reports(&mut self) -> String {
+        self.told.extend(self.reports.try_iter());
+        self.told.join("\n")
+    }
+
+    /// Forgets what the page reported until now.
+    pub fn forget(&mut self) {
+        while self.reports.try_recv().is_ok() {}
+        self.told.clear();
     }
 
     /// Waits until the page reports something that begins so.
@@ -68,6 +114,9 @@ fn start(address: SocketAddr, profile: &Path) -> Result<Child> {
     Command::new("chromium")
         .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--allow-loopback-in-peer-connection", "--autoplay-policy=no-user-gesture-required"])
+        .args(["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"])
+        .arg(format!("--use-file-for-fake-audio-capture={}", profile.join("voice.wav").display()))
         .args(["--disable-dev-shm-usage", "--ignore-certificate-errors", "--enable-logging=stderr"])
         .arg(format!("--user-data-dir={}", profile.join("profile").display()))
         .arg(format!("http://{address}/"))
@@ -89,16 +138,23 @@ fn modules() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Serves the page, the packages below it, and takes its reports, until the test is over.
-fn serve(listener: &TcpListener, page: &str, modules: &Path, reports: &Sender<String>) {
+/// Serves the page, the packages below it and its orders, and takes its reports, until the test is over.
+fn serve(listener: &TcpListener, page: &str, modules: &Path, orders: &Orders, reports: &Sender<String>) {
     for stream in listener.incoming().flatten() {
         // A browser opens connections that it may never use: each waits in a thread of its own.
         let (page, modules, reports) = (page.to_owned(), modules.to_owned(), reports.clone());
-        thread::spawn(move || answer(&stream, &page, &modules, &reports));
+        let orders = Arc::clone(orders);
+        thread::spawn(move || answer(&stream, &page, &modules, &orders, &reports));
     }
 }
 
-fn answer(stream: &TcpStream, page: &str, modules: &Path, reports: &Sender<String>) -> Option<()> {
+fn answer(
+    stream: &TcpStream,
+    page: &str,
+    modules: &Path,
+    orders: &Orders,
+    reports: &Sender<String>,
+) -> Option<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next()?.ok()?;
     while !lines.next()?.ok()?.is_empty() {}
@@ -106,6 +162,9 @@ fn answer(stream: &TcpStream, page: &str, modules: &Path, reports: &Sender<Strin
     let (kind, body) = if let Some(told) = target.strip_prefix("/report?") {
         reports.send(unescaped(told)).ok()?;
         ("text/plain", String::new())
+    } else if target == "/order" {
+        let order = orders.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        ("text/plain", order.unwrap_or_default())
     } else if let Some(path) = target.strip_prefix("/modules/").filter(|path| !path.contains("..")) {
         ("text/javascript", std::fs::read_to_string(modules.join(path)).ok()?)
     } else {
@@ -167,5 +226,9 @@ function load(path) {
   return module.exports;
 }
 const require = id => load(find("", id));
+setInterval(async () => {
+  const order = await (await fetch("/order")).text();
+  try { if (order) (0, eval)(order); } catch (error) { report("error " + order + ": " + error); }
+}, 100);
 /*SCRIPT*/
 </script>"#;

@@ -397,6 +397,9 @@ impl Sink for Out {
         self.told.push(event);
     }
 
+    /// Nobody in the World shakes hands: its node offers and takes no DTLS.
+    fn handshake(&mut self, _: LegId, _: SocketAddr, _: &[u8]) {}
+
     fn tap(&mut self, packet: &Tapped) {
         self.tapped.push(*packet);
     }

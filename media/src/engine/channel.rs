@@ -12,9 +12,11 @@ use super::guard::Guard;
 use super::latch::{Latch, Verdict};
 use super::making::{Mouth, Playing};
 use super::outgoing::Outgoing;
+use super::proof;
 use super::report::Reporter;
 use super::wiring::Source;
 use crate::dtmf::{Receiver, Sender, Way, band};
+use crate::ice::Lite;
 use crate::prompts::Prompt;
 use crate::quality::{Conditions, Impairment, Losses, Rating};
 use crate::reception::{Admission, Reception};
@@ -54,14 +56,16 @@ pub(super) struct Channel {
     reporter: Reporter,
     heard: Mono,
     silent: bool,
-    dropped: u64,
+    pub(super) dropped: u64,
 }
 
 /// What was agreed on with the peer, and where it proved to be.
 #[derive(Clone, Debug)]
 pub(super) struct Agreed {
     pub(super) stream: Stream,
-    latch: Latch,
+    pub(super) latch: Latch,
+    /// Who says where the peer is, in place of the latch.
+    pub(super) ice: Option<Box<Lite>>,
 }
 
 /// A packet that was taken from one leg, on its way to the other.
@@ -121,18 +125,21 @@ impl Channel {
             self.heard = now.mono;
             self.silent = false;
         }
-        let latch = match self.agreed.take() {
-            None => Latch::new(now.mono, &stream),
+        let before = self.agreed.take();
+        let continues = before.as_ref().is_some_and(|agreed| proof::continues(&agreed.stream, &stream));
+        let (latch, lite) = match before {
+            None => (Latch::new(now.mono, &stream), None),
             Some(mut agreed) => {
-                if agreed.latch.renew(now.mono, &stream) {
+                if agreed.latch.renew(now.mono, &stream) && agreed.ice.is_none() {
                     self.reception.part();
                 }
-                agreed.latch
+                (agreed.latch, agreed.ice)
             }
         };
-        self.guard = std::mem::take(&mut self.guard).agree(&stream.security);
+        self.guard = std::mem::take(&mut self.guard).agree(&stream.security, continues);
         self.outgoing.tune(stream.coding.clock());
-        self.agreed = Some(Agreed { stream, latch });
+        let ice = proof::agent(lite, &stream);
+        self.agreed = Some(Agreed { stream, latch, ice });
         self.schedule(now.mono);
     }
 
@@ -226,6 +233,9 @@ impl Channel {
         bytes: &mut [u8],
         out: &mut impl Sink,
     ) -> Option<Taken> {
+        if !self.admits(source) {
+            return self.drop();
+        }
         let Some(packet) = self.guard.open(bytes).and_then(|len| bytes.get(..len)) else {
             return self.drop();
         };
@@ -238,7 +248,9 @@ impl Channel {
             COMFORT => Kind::Comfort,
             _ => Kind::Other,
         };
-        let verdict = if self.guard.proves() {
+        let verdict = if agreed.ice.is_some() {
+            Verdict::Known
+        } else if self.guard.proves() {
             agreed.latch.follow(now.mono, source, header)
         } else {
             agreed.latch.judge(now.mono, source, header, kind != Kind::Other)
@@ -345,12 +357,13 @@ impl Channel {
 
     /// Takes RTCP in.
     pub(super) fn receive_rtcp(&mut self, now: Now, port: Port, source: SocketAddr, bytes: &mut [u8]) {
+        let admitted = self.admits(source);
         let Some(agreed) = &mut self.agreed else {
             self.dropped += 1;
             return;
         };
         // Multiplexed or not was agreed on: the other port hears nothing (RFC 5761 §5.1.1).
-        let right_port = agreed.stream.rtcp_mux == (port == Port::Rtp);
+        let right_port = admitted && agreed.stream.rtcp_mux == (port == Port::Rtp);
         let opened = if right_port { self.guard.open_rtcp(bytes) } else { None };
         let ours = opened
             .and_then(|len| bytes.get(..len))
@@ -438,12 +451,8 @@ impl Channel {
             compound = compound.leaving(self.outgoing.ssrc);
         }
         let Some(agreed) = &self.agreed else { return };
-        // An address of zeros wants no RTCP either (RFC 3264 §8.4).
-        if agreed.stream.remote_rtp.ip().is_unspecified() {
-            return;
-        }
         let port = if agreed.stream.rtcp_mux { Port::Rtp } else { Port::Rtcp };
-        if let Some(to) = agreed.latch.rtcp_destination() {
+        if let Some(to) = agreed.rtcp_destination() {
             self.guard.send_rtcp(self.leg, port, to, compound.as_bytes(), out);
         }
     }
@@ -459,8 +468,21 @@ impl Agreed {
     pub(super) fn destination(&self) -> Option<SocketAddr> {
         let stream = &self.stream;
         let listens = matches!(stream.direction, Direction::Both | Direction::SendOnly);
-        let somewhere = stream.remote_rtp.port() != 0 && !stream.remote_rtp.ip().is_unspecified();
-        if listens && somewhere { self.latch.destination() } else { None }
+        match &self.ice {
+            _ if !listens => None,
+            Some(ice) => ice.destination(),
+            None if stream.remote_rtp.port() == 0 || stream.remote_rtp.ip().is_unspecified() => None,
+            None => self.latch.destination(),
+        }
+    }
+
+    /// Where to send reports. An address of zeros wants none (RFC 3264 §8.4).
+    fn rtcp_destination(&self) -> Option<SocketAddr> {
+        match &self.ice {
+            Some(ice) => ice.destination(),
+            None if self.stream.remote_rtp.ip().is_unspecified() => None,
+            None => self.latch.rtcp_destination(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use base::LegId;
 
 use crate::rtp::LONGEST;
-use crate::seam::{Port, Security, Sink};
+use crate::seam::{Keys, Port, Security, Sink};
 use crate::srtp::{Opener, Sealer, Suite};
 
 /// One leg's guard.
@@ -16,7 +16,7 @@ pub(super) enum Guard {
     None,
     /// Both ways sealed. Boxed: most legs have none.
     Srtp(Box<Locks>),
-    /// Keys that no suite of ours takes: nothing passes.
+    /// Nothing passes: the handshake has not made the keys yet.
     Shut,
 }
 
@@ -28,9 +28,18 @@ pub(super) struct Locks {
 }
 
 impl Guard {
-    /// The guard for what was agreed on: the same one, when the keys are the same. One key may change alone.
-    pub(super) fn agree(self, security: &Security) -> Self {
-        let Security::Srtp(keys) = security else { return Self::None };
+    /// The guard for what was agreed on; `continues`: under the handshake that was agreed on before.
+    pub(super) fn agree(self, security: &Security, continues: bool) -> Self {
+        match security {
+            Security::Plain => Self::None,
+            Security::Srtp(keys) => self.keyed(keys),
+            Security::Dtls(_) if continues => self,
+            Security::Dtls(_) => Self::Shut,
+        }
+    }
+
+    /// The guard under these keys: the same one, when they are the same. One key may change alone.
+    pub(super) fn keyed(self, keys: &Keys) -> Self {
         let (sealer, opener) = match self {
             Self::Srtp(locks) => (Some(locks.sealer), Some(locks.opener)),
             Self::None | Self::Shut => (None, None),
@@ -48,6 +57,11 @@ impl Guard {
     /// Whether who gets a packet past it has proved to be the peer.
     pub(super) const fn proves(&self) -> bool {
         matches!(self, Self::Srtp(_))
+    }
+
+    /// Whether nothing passes yet.
+    pub(super) const fn is_shut(&self) -> bool {
+        matches!(self, Self::Shut)
     }
 
     /// Opens an RTP packet in place; `None`: it is not the peer's.

@@ -164,6 +164,12 @@ impl Latch {
         self.rtcp = Some(source);
     }
 
+    /// Whether the peer may shake hands from here: where it is, and until it proved to be there its signalling's
+    /// address.
+    pub(super) fn hears_handshake(&self, source: SocketAddr) -> bool {
+        self.destination() == Some(source) || self.latched.is_none() && source.ip() == self.signalling
+    }
+
     /// Where RTP goes.
     pub(super) fn destination(&self) -> Option<SocketAddr> {
         self.latched.map(|latched| latched.source).or(self.sdp)

@@ -237,6 +237,10 @@ impl Channel {
     /// every NAT on the way keep hearing from us. A prompt's time passes even while the peer is deaf.
     pub(super) fn generates(&self) -> bool {
         let Some(agreed) = &self.agreed else { return false };
+        // What nobody could open is not said: a prompt waits for the keys.
+        if self.guard.is_shut() {
+            return false;
+        }
         let hears = agreed.destination().is_some();
         match &self.playing {
             _ if self.keys.is_busy() => true,

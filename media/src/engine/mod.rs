@@ -7,6 +7,7 @@ mod guard;
 mod latch;
 mod making;
 mod outgoing;
+mod proof;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use base::time::soonest;
 use base::{Digit, LegId, Mono, Name, Now, RecordingId};
 
 use channel::Channel;
+use proof::Kind;
 
 use crate::prompts::{Prompt, Prompts};
 use crate::rtp;
@@ -73,6 +75,11 @@ impl Engine {
                 self.with(leg, |channel| channel.agree(now, stream));
                 self.rewire(now, leg);
             }
+            Command::Keys { leg, keys } => {
+                let mut wanted = true;
+                self.with(leg, |channel| wanted = channel.unlock(now, &keys));
+                self.ignored += u64::from(!wanted);
+            }
             Command::Close { leg } => self.close(now, leg, out),
             Command::Play { leg, line, prompt, token } => self.play(now, leg, &line, &prompt, token, out),
             Command::Ringback { leg } => {
@@ -115,6 +122,20 @@ impl Engine {
             self.ignored += 1;
             return;
         };
+        match Kind::of(bytes) {
+            Kind::Media => {}
+            // Checks and handshakes are for the one port that all shares (RFC 8834 section 4.5).
+            _ if port == Port::Rtcp => {
+                channel.dropped += 1;
+                return;
+            }
+            Kind::Check => {
+                channel.check(now, source, bytes, out);
+                self.next = soonest(self.next, channel.deadline());
+                return;
+            }
+            Kind::Handshake => return channel.shake(source, bytes, out),
+        }
         if port == Port::Rtcp || rtp::is_rtcp(bytes) {
             channel.receive_rtcp(now, port, source, bytes);
             return;

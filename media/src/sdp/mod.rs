@@ -7,11 +7,13 @@ mod reading;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod web;
 
 pub use crypto::{Crypto, CryptoFault};
 pub use negotiation::Negotiation;
 pub use profile::Profile;
 pub use terms::{Protection, Terms};
+pub use web::{Web, WebFault};
 
 /// Why a description cannot be agreed on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +42,9 @@ pub enum SdpFault {
     /// SRTP that has to be and cannot: no key, or none that can be used.
     #[error("SRTP: {0}")]
     Crypto(#[from] CryptoFault),
+    /// DTLS that is offered or answered and cannot be.
+    #[error("DTLS: {0}")]
+    Web(#[from] WebFault),
     /// An answer although nothing was offered.
     #[error("an answer without an offer")]
     NotOffered,
@@ -54,6 +59,7 @@ impl SdpFault {
             | Self::NoAudio
             | Self::Profile(_)
             | Self::Crypto(_)
+            | Self::Web(_)
             | Self::NoCommonCodec
             | Self::Address => 488,
         }

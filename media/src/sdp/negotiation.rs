@@ -7,7 +7,9 @@ use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
 use super::reading::{self, Audio, LONGEST_PTIME, Shape};
 use super::terms::SUITES;
-use super::{Crypto, CryptoFault, Profile, Protection, SdpFault, Terms};
+use super::web::{self, Ours, Setup};
+use super::{Crypto, CryptoFault, Profile, Protection, SdpFault, Terms, WebFault};
+use crate::dtls::{Dtls, Ice};
 use crate::seam::{Direction, Events, Keys, Security, Stream};
 
 /// One leg's offer/answer state (RFC 3264). Offers and answers may follow each other in any order:
@@ -28,8 +30,12 @@ pub struct Negotiation {
     chosen: usize,
     agreed: Option<Agreed>,
     offered: bool,
+    /// Our last offer had RTP and RTCP on one port.
+    muxed: bool,
     /// The keys in our last offer.
     keys: Vec<Crypto>,
+    /// What our last description says of DTLS.
+    web: Option<Ours>,
     /// The last description of ours without its origin, to see whether the next one differs.
     said: Option<Session>,
 }
@@ -43,6 +49,8 @@ struct Agreed {
     mux: bool,
     /// The keys, and the tag under which they were agreed on.
     sealed: Option<(u32, Keys)>,
+    /// Where they come from, when not from the descriptions.
+    dtls: Option<Dtls>,
 }
 
 impl Negotiation {
@@ -64,7 +72,9 @@ impl Negotiation {
             chosen: 0,
             agreed: None,
             offered: false,
+            muxed: false,
             keys: Vec::new(),
+            web: None,
             said: None,
         }
     }
@@ -94,33 +104,39 @@ impl Negotiation {
             }
         }
         if self.shapes.is_empty() {
+            let to_browser = self.terms.takes_dtls() && self.terms.web.is_some_and(|web| web.offered);
             let profile = match self.terms.protection {
+                _ if to_browser => Profile::TlsSavpf,
                 Protection::Require => Profile::Savp,
                 Protection::Prefer | Protection::Off => Profile::Avp,
             };
-            let shape = Shape { media: "audio".into(), proto: profile.name().into(), format: "8".into() };
-            self.shapes.push(shape);
+            let mid = to_browser.then(|| "0".to_owned());
+            let (media, proto, format) = ("audio".into(), profile.name().into(), "8".into());
+            self.shapes.push(Shape { media, proto, format, mid });
             self.chosen = 0;
         }
         self.offered = true;
-        self.keys = self.keys_to_offer();
-        let mux = self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
-        self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, mux)
+        self.web = self.web_to_offer();
+        self.keys = if self.web.is_some() { Vec::new() } else { self.keys_to_offer() };
+        self.muxed = self.web.is_some() || self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
+        self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, self.muxed)
     }
 
     /// Answers an offer, a first or a later one. `signalling` is the address it came from.
     pub fn answer(&mut self, offer: &str, signalling: IpAddr) -> Result<(String, Stream), SdpFault> {
-        let described = reading::read(offer, self.local, self.terms.protection)?;
+        let described = reading::read(offer, self.local, &self.terms)?;
         let (coding, payload_type, events) = self.choose(&described.audio)?;
         let audio = described.audio;
-        let sealed = self.take_offered_key(&audio)?;
+        let dtls = self.take_offered_handshake(&audio)?;
+        let sealed = if dtls.is_some() { None } else { self.take_offered_key(&audio)? };
         self.shapes = described.shapes;
         self.chosen = described.chosen;
         self.offered = false;
         self.keys =
             sealed.iter().map(|(tag, keys)| Crypto { tag: *tag, keying: keys.ours.clone() }).collect();
-        let security = security(sealed.as_ref());
-        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed });
+        self.web = self.web_to_answer(dtls.as_ref(), &audio);
+        let security = security(sealed.as_ref(), dtls.as_ref());
+        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed, dtls });
         let told = events.as_slice();
         let text = self.write(&[(coding, payload_type)], told, audio.ptime, audio.direction, audio.mux);
         Ok((text, Stream { security, ..stream(&audio, coding, payload_type, events, signalling) }))
@@ -132,17 +148,17 @@ impl Negotiation {
         if !self.offered {
             return Err(SdpFault::NotOffered);
         }
-        let mut audio = reading::read(answer, self.local, self.terms.protection)?.audio;
+        let mut audio = reading::read(answer, self.local, &self.terms)?.audio;
         let (coding, payload_type, mut events) = self.choose(&audio)?;
-        // What we did not offer cannot be answered; rtcp-mux is never of our making (RFC 5761 §5.1.1).
-        let mux_offered = self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
-        audio.mux &= mux_offered;
+        // What we did not offer cannot be answered (RFC 5761 §5.1.1).
+        audio.mux &= self.muxed;
         if self.agreed.as_ref().is_some_and(|agreed| agreed.events.is_none()) {
             events = None;
         }
-        let sealed = self.take_answered_key(&audio)?;
-        let security = security(sealed.as_ref());
-        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed });
+        let dtls = self.take_answered_handshake(&audio)?;
+        let sealed = if dtls.is_some() { None } else { self.take_answered_key(&audio)? };
+        let security = security(sealed.as_ref(), dtls.as_ref());
+        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed, dtls });
         Ok(Stream { security, ..stream(&audio, coding, payload_type, events, signalling) })
     }
 
@@ -196,6 +212,51 @@ impl Negotiation {
         Ok(Some((ours.tag, Keys { ours: ours.keying.clone(), theirs: theirs.keying })))
     }
 
+    /// What our next offer says of DTLS: what is in use, or to a browser that we may.
+    fn web_to_offer(&mut self) -> Option<Ours> {
+        let web = self.terms.web.filter(|_| self.terms.takes_dtls())?;
+        let (ice, grouped) = match &self.agreed {
+            Some(agreed) => {
+                let dtls = agreed.dtls.as_ref()?;
+                (
+                    dtls.ice.as_ref().map(|ice| ice.ours.clone()),
+                    self.web.as_ref().is_some_and(|web| web.grouped),
+                )
+            }
+            None if web.offered => (Some(web::invent(&mut self.terms.entropy)), true),
+            None => return None,
+        };
+        Some(Ours { fingerprint: web.fingerprint, setup: Setup::Either, ice, grouped })
+    }
+
+    fn web_to_answer(&self, dtls: Option<&Dtls>, audio: &Audio) -> Option<Ours> {
+        let (dtls, web) = (dtls?, self.terms.web?);
+        let ice = dtls.ice.as_ref().map(|ice| ice.ours.clone());
+        let grouped = audio.web.as_ref().is_some_and(|said| said.grouped);
+        Some(Ours { fingerprint: web.fingerprint, setup: dtls.role.into(), ice, grouped })
+    }
+
+    /// The handshake that an offer wants.
+    fn take_offered_handshake(&mut self, audio: &Audio) -> Result<Option<Dtls>, SdpFault> {
+        let Some(said) = audio.web.clone() else { return Ok(None) };
+        let before = self.agreed.as_ref().and_then(|agreed| agreed.dtls.as_ref());
+        let role = said.role_of_offer(before.map(|dtls| dtls.role))?;
+        Ok(Some(said.agree(role, before, &mut self.terms.entropy)))
+    }
+
+    /// The handshake that the answer to our offer takes.
+    fn take_answered_handshake(&self, audio: &Audio) -> Result<Option<Dtls>, SdpFault> {
+        let (ours, said) = match (&self.web, &audio.web) {
+            (None, None) => return Ok(None),
+            (Some(ours), Some(said)) => (ours, said),
+            (Some(_), None) => return Err(WebFault::Missing.into()),
+            (None, Some(_)) => return Err(CryptoFault::NotOffered.into()),
+        };
+        let role = said.role_of_answer()?;
+        let ice = ours.ice.clone().zip(said.ice.clone()).map(|(ours, theirs)| Ice { ours, theirs });
+        Ok(Some(Dtls { theirs: said.fingerprint, role, ice }))
+    }
+
     /// The codec, and the telephone-event that goes with it: of its clock, else any. The offerer's wish leads, but
     /// not into transcoding: where we put G.711 first (the carrier speaks it), theirs comes before Opus.
     fn choose(&self, audio: &Audio) -> Result<(Coding, u8, Option<Events>), SdpFault> {
@@ -221,8 +282,15 @@ impl Negotiation {
         let mut session = Session::new(Origin::with_ip_addr(self.session_id, 0, self.local), "-");
         session.connection = Some(Connection::from_ip_addr(self.local));
         session.times.push(Time::new(0, 0));
+        if let Some(web) = &self.web {
+            let mid = self.shapes.get(self.chosen).and_then(|shape| shape.mid.as_deref());
+            web.describe_session(mid, &mut session);
+        }
         for (at, shape) in self.shapes.iter().enumerate() {
             let mut media = refused(shape);
+            // Names are of use where streams could be grouped, and nobody but browsers does that.
+            let mid = shape.mid.as_ref().filter(|_| self.web.is_some());
+            media.attributes.extend(mid.map(|mid| Attribute::with_value("mid", mid)));
             if at == self.chosen {
                 media.port = self.port;
                 self.describe(&mut media, codecs, events, ptime, direction, mux);
@@ -275,6 +343,9 @@ impl Negotiation {
         if mux {
             media.add_attribute_from_str("rtcp-mux");
         }
+        if let Some(web) = &self.web {
+            web.describe(self.local, self.port, media);
+        }
         media.add_attribute_from_str(match direction {
             Direction::Both => "sendrecv",
             Direction::SendOnly => "sendonly",
@@ -305,8 +376,12 @@ fn stream(
     }
 }
 
-fn security(sealed: Option<&(u32, Keys)>) -> Security {
-    sealed.map_or(Security::Plain, |(_, keys)| Security::Srtp(Box::new(keys.clone())))
+fn security(sealed: Option<&(u32, Keys)>, dtls: Option<&Dtls>) -> Security {
+    match (dtls, sealed) {
+        (Some(dtls), _) => Security::Dtls(Box::new(dtls.clone())),
+        (None, Some((_, keys))) => Security::Srtp(Box::new(keys.clone())),
+        (None, None) => Security::Plain,
+    }
 }
 
 /// The same `m=` line at port 0: refused (RFC 3264 §6).

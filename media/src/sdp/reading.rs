@@ -1,11 +1,12 @@
 //! What the other side's description says, reduced to what we can use of it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use codecs::Coding;
 use sdp_types::{Connection, Media, Session};
 
-use super::{Profile, Protection, SdpFault};
+use super::web::Said;
+use super::{Profile, Protection, SdpFault, Terms};
 use crate::seam::{Direction, Events};
 
 /// The other side's description.
@@ -24,6 +25,8 @@ pub(super) struct Shape {
     pub(super) media: String,
     pub(super) proto: String,
     pub(super) format: String,
+    /// Its name in the session (RFC 5888): what has one keeps it.
+    pub(super) mid: Option<String>,
 }
 
 /// One usable audio stream.
@@ -39,12 +42,14 @@ pub(super) struct Audio {
     pub(super) profile: Profile,
     /// What its `a=crypto` say.
     pub(super) crypto: Vec<String>,
+    /// What it says of DTLS, when its keys come from there.
+    pub(super) web: Option<Said>,
     /// Seen from us, `c=0.0.0.0` included.
     pub(super) direction: Direction,
 }
 
-/// Reads a description; `local` decides the address family, `protection` which of several audio streams is ours.
-pub(super) fn read(text: &str, local: IpAddr, protection: Protection) -> Result<Described, SdpFault> {
+/// Reads a description; `local` decides the address family, `terms` which of several audio streams is ours.
+pub(super) fn read(text: &str, local: IpAddr, terms: &Terms) -> Result<Described, SdpFault> {
     if text.len() > LONGEST {
         return Err(SdpFault::TooLong(text.len()));
     }
@@ -55,14 +60,17 @@ pub(super) fn read(text: &str, local: IpAddr, protection: Protection) -> Result<
     }
     let session = Session::parse(text.as_bytes()).map_err(|fault| SdpFault::Unreadable(fault.to_string()))?;
     let shapes = session.medias.iter().map(shape).collect::<Result<Vec<_>, _>>()?;
-    let mut refusal = SdpFault::NoAudio;
+    let (mut refusal, protection) = (SdpFault::NoAudio, terms.protection);
     let mut plain = None;
     for (chosen, media) in session.medias.iter().enumerate() {
         if !media.media.eq_ignore_ascii_case("audio") || media.port == 0 {
             continue;
         }
         match audio(&session, media, local) {
-            Ok(audio) if protection == Protection::Off && audio.profile.is_secure() => {
+            Ok(audio)
+                if (protection == Protection::Off && audio.profile.is_secure())
+                    || (audio.web.is_some() && !terms.takes_dtls()) =>
+            {
                 refusal = SdpFault::Profile(media.proto.clone());
             }
             Ok(audio) if protection != Protection::Off && audio.has_keys() => {
@@ -86,30 +94,45 @@ fn shape(media: &Media) -> Result<Shape, SdpFault> {
     let format = media.fmt.split_ascii_whitespace().next().unwrap_or("0");
     for token in [media.media.as_str(), media.proto.as_str(), format] {
         // These go back out in our answer: nothing but a plain token may (RFC 8866 §9).
-        let plain = token.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._+*".contains(&b));
-        if token.is_empty() || token.len() > LONGEST_TOKEN || !plain {
+        if token.is_empty() || token.len() > LONGEST_TOKEN || !token.bytes().all(is_plain) {
             return Err(SdpFault::Unreadable("a media description that is no list of tokens".into()));
         }
     }
-    Ok(Shape { media: media.media.clone(), proto: media.proto.clone(), format: format.to_owned() })
+    let mid = values(media, "mid").map(str::trim).next();
+    if mid.is_some_and(|mid| mid.is_empty() || mid.len() > LONGEST_TOKEN || !mid.bytes().all(is_plain)) {
+        return Err(SdpFault::Unreadable("a media description whose name is no token".into()));
+    }
+    let mid = mid.map(str::to_owned);
+    Ok(Shape { media: media.media.clone(), proto: media.proto.clone(), format: format.to_owned(), mid })
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/-._+*".contains(&byte)
 }
 
 fn audio(session: &Session, media: &Media, local: IpAddr) -> Result<Audio, SdpFault> {
-    let profile = Profile::from_name(&media.proto).filter(|profile| !profile.is_dtls());
-    let profile = profile.ok_or_else(|| SdpFault::Profile(media.proto.clone()))?;
+    let profile = Profile::from_name(&media.proto).ok_or_else(|| SdpFault::Profile(media.proto.clone()))?;
     let (codecs, events) = codecs(media);
     if codecs.is_empty() {
         return Err(SdpFault::NoCommonCodec);
     }
+    let crypto: Vec<_> = values(media, "crypto").take(MOST_KEYS).map(str::to_owned).collect();
+    let web = Said::read(session, media, profile, !crypto.is_empty())?;
+    let has_ice = web.as_ref().is_some_and(|web| web.ice.is_some());
     let connection = media.connections.first().or(session.connection.as_ref());
-    let address = address(connection.ok_or(SdpFault::Address)?, local)?;
+    let address = match connection.ok_or(SdpFault::Address).and_then(|connection| address(connection, local))
+    {
+        // Where the peer is will be seen by its checks; a browser that hides its address writes one of zeros.
+        Err(_) if has_ice && local.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
+        Err(_) if has_ice => Ipv6Addr::UNSPECIFIED.into(),
+        told => told?,
+    };
     let rtp = SocketAddr::new(address, media.port);
     let mux = media.has_attribute("rtcp-mux");
     let control = if mux { rtp } else { control(media, rtp, local) };
-    let direction = direction(session, media, address.is_unspecified());
-    let crypto = values(media, "crypto").take(MOST_KEYS).map(str::to_owned).collect();
+    let direction = direction(session, media, address.is_unspecified() && !has_ice);
     let ptime = ptime(media);
-    Ok(Audio { codecs, events, ptime, rtp, rtcp: control, mux, profile, crypto, direction })
+    Ok(Audio { codecs, events, ptime, rtp, rtcp: control, mux, profile, crypto, web, direction })
 }
 
 fn codecs(media: &Media) -> (Vec<(Coding, u8)>, Vec<Events>) {

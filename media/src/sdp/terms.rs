@@ -3,6 +3,7 @@
 use base::Entropy;
 use codecs::Coding;
 
+use super::Web;
 use crate::srtp::{Keying, Suite};
 
 /// What one leg may agree on.
@@ -15,6 +16,8 @@ pub struct Terms {
     /// Whether nobody on the way reads our descriptions: else preferring SRTP does not put keys into an offer, where they
     /// would protect nothing and make the request longer than a datagram.
     pub confidential: bool,
+    /// What we say of DTLS; `None`: who offers it alone is refused.
+    pub web: Option<Web>,
     /// Where our keys come from.
     pub entropy: Entropy,
 }
@@ -34,7 +37,18 @@ pub enum Protection {
 impl Terms {
     /// Plain RTP in these codecs: for a description that nobody will ever receive, and for tests.
     pub fn plain(order: Vec<Coding>) -> Self {
-        Self { order, protection: Protection::Off, confidential: false, entropy: Entropy::from_number(0) }
+        Self {
+            order,
+            protection: Protection::Off,
+            confidential: false,
+            web: None,
+            entropy: Entropy::from_number(0),
+        }
+    }
+
+    /// Whether DTLS may be agreed on.
+    pub(super) fn takes_dtls(&self) -> bool {
+        self.web.is_some() && self.protection != Protection::Off
     }
 
     /// A new key of ours.

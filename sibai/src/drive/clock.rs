@@ -1,6 +1,6 @@
 //! The only place that reads the clocks.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base::{Mono, Now, Timestamp};
 use jiff::SignedDuration;
@@ -31,6 +31,17 @@ impl Clock {
     /// The monotonic clock only.
     pub fn mono(&self) -> Mono {
         Mono::from_nanos(u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// A moment as libraries that keep time themselves want it.
+    pub fn instant(&self, at: Mono) -> Instant {
+        self.start + Duration::from_nanos(at.as_nanos())
+    }
+
+    /// A moment of theirs.
+    pub fn moment(&self, at: Instant) -> Mono {
+        let passed = at.saturating_duration_since(self.start);
+        Mono::from_nanos(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// The wall clock only.

@@ -4,6 +4,7 @@ pub mod clock;
 mod connection;
 pub mod control;
 pub mod dns;
+pub mod dtls;
 pub mod inbox;
 pub mod net;
 pub mod ports;

@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base::time::soonest;
 use base::{LegId, Mono, RecordingId};
 use media::{Command, Engine, Event, Port, Prompts, Sink, Tapped};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
 use super::clock::Clock;
 use super::control;
+use super::dtls::{Act, Handshakes, Identity};
 use super::ports::PortPool;
 use crate::metrics::Metrics;
 use crate::node;
@@ -56,6 +58,8 @@ pub struct Setup {
     pub ports: Arc<Mutex<PortPool>>,
     /// What can be played.
     pub prompts: Arc<Prompts>,
+    /// Who we are in handshakes.
+    pub identity: Arc<Identity>,
     /// Where events go.
     pub control: control::Sender,
     /// The ring to the recorder.
@@ -109,6 +113,7 @@ struct Room {
     engine: Engine,
     prompts: Arc<Prompts>,
     out: Out,
+    handshakes: Handshakes,
     ports: Arc<Mutex<PortPool>>,
     buffer: Box<[u8; LONGEST_PACKET]>,
 }
@@ -116,6 +121,8 @@ struct Room {
 /// What leaves the engine; apart from the engine so that both can be borrowed at once.
 struct Out {
     sockets: HashMap<LegId, Sockets>,
+    /// Records that the engine let through, until they are looked at in the same turn.
+    records: Vec<(LegId, SocketAddr, Vec<u8>)>,
     control: control::Sender,
     /// Events that the control had no room for; it gets them at the next turn, in order.
     backlog: VecDeque<Event>,
@@ -133,9 +140,10 @@ struct Sockets {
 
 impl Room {
     fn new(setup: Setup, epoll: OwnedFd, wake: Arc<OwnedFd>, inbox: Receiver<Order>) -> Self {
-        let Setup { clock, ports, prompts, control, tap, metrics, .. } = setup;
+        let Setup { clock, ports, prompts, identity, control, tap, metrics, .. } = setup;
         let out = Out {
             sockets: HashMap::new(),
+            records: Vec::new(),
             control,
             backlog: VecDeque::new(),
             tap,
@@ -143,7 +151,9 @@ impl Room {
             metrics,
         };
         let engine = Engine::new(Arc::clone(&prompts));
-        Self { clock, epoll, wake, inbox, engine, prompts, out, ports, buffer: Box::new([0; LONGEST_PACKET]) }
+        let handshakes = Handshakes::new(identity, clock);
+        let buffer = Box::new([0; LONGEST_PACKET]);
+        Self { clock, epoll, wake, inbox, engine, prompts, out, handshakes, ports, buffer }
     }
 
     /// A panic costs this worker's calls, not the process: they end with a cause, the engine begins anew.
@@ -151,6 +161,7 @@ impl Room {
         while let Err(_panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
             tracing::error!("a media worker panicked; its calls end");
             self.engine = Engine::new(Arc::clone(&self.prompts));
+            self.out.records.clear();
             let legs: Vec<LegId> = self.out.sockets.keys().copied().collect();
             for leg in legs {
                 self.drop_sockets(leg);
@@ -187,13 +198,37 @@ impl Room {
             if self.engine.deadline().is_some_and(|at| at <= now.mono) {
                 self.engine.tick(now, &mut self.out);
             }
+            if self.handshakes.deadline().is_some_and(|at| at <= now.mono) {
+                self.shake(now);
+            }
             self.out.catch_up();
+        }
+    }
+
+    /// Handshakes go on: with what came, and with what is due.
+    fn shake(&mut self, now: base::Now) {
+        for (leg, source, record) in std::mem::take(&mut self.out.records) {
+            self.handshakes.receive(now.mono, leg, source, &record);
+        }
+        let engine = &self.engine;
+        for act in self.handshakes.go_on(now.mono, |leg| engine.peer(leg)) {
+            match act {
+                Act::Send { leg, to, record } => self.out.send(leg, Port::Rtp, to, &record),
+                Act::Keys { leg, keys } => {
+                    self.engine.command(now, Command::Keys { leg, keys }, &mut self.out);
+                }
+                Act::Fail { leg, why } => {
+                    tracing::warn!(%leg, why, "the handshake of a leg's media");
+                    self.out.control.send(control::Input::Node(node::Input::Unproved { leg }));
+                }
+            }
         }
     }
 
     fn patience(&self, now: Mono) -> rustix::event::Timespec {
         let idle = if self.out.backlog.is_empty() { LONGEST_SLEEP } else { BACKLOG_RETRY };
-        let sleep = self.engine.deadline().map_or(idle, |at| at.since(now).min(idle));
+        let due = soonest(self.engine.deadline(), self.handshakes.deadline());
+        let sleep = due.map_or(idle, |at| at.since(now).min(idle));
         rustix::event::Timespec { tv_sec: sleep.as_secs() as i64, tv_nsec: i64::from(sleep.subsec_nanos()) }
     }
 
@@ -205,6 +240,9 @@ impl Room {
         let socket = if port == Port::Rtp { &sockets.rtp } else { &sockets.rtcp };
         let Ok((length, source)) = socket.recv_from(&mut self.buffer[..]) else { return };
         self.engine.receive(now, leg, port, source, &mut self.buffer[..length], &mut self.out);
+        if !self.out.records.is_empty() {
+            self.shake(now);
+        }
     }
 
     /// Carries out what the control ordered; `false` to stop.
@@ -219,8 +257,12 @@ impl Room {
                     self.drop_sockets(leg);
                 }
                 Order::Command(command) => {
-                    if let Command::Prompts(prompts) = &command {
-                        self.prompts = Arc::clone(prompts);
+                    match &command {
+                        Command::Prompts(prompts) => self.prompts = Arc::clone(prompts),
+                        Command::Agree { leg, stream } => {
+                            self.handshakes.agree(self.clock.now().mono, *leg, &stream.security);
+                        }
+                        _ => {}
                     }
                     self.engine.command(self.clock.now(), command, &mut self.out);
                 }
@@ -258,6 +300,7 @@ impl Room {
     }
 
     fn drop_sockets(&mut self, leg: LegId) {
+        self.handshakes.forget(leg);
         // Closing a descriptor takes it out of the epoll set.
         let Some(sockets) = self.out.sockets.remove(&leg) else { return };
         let now = self.clock.now().mono;
@@ -306,6 +349,10 @@ impl Sink for Out {
         } else if let Err(event) = self.offer(event) {
             self.backlog.push_back(event);
         }
+    }
+
+    fn handshake(&mut self, leg: LegId, source: SocketAddr, record: &[u8]) {
+        self.records.push((leg, source, record.to_vec()));
     }
 
     fn tap(&mut self, packet: &Tapped) {

@@ -107,7 +107,8 @@ impl Node {
         let Ports::Opening(_) = &channel.ports else { return };
         let (advertised, protection) = (channel.route.advertised, channel.protection);
         let (order, confidential) = (self.codec_order(channel), channel.route.confidential);
-        let terms = Terms { order, protection, confidential, entropy: self.entropy.fork() };
+        let web = self.terms.web(protection, channel.route.web);
+        let terms = Terms { order, protection, confidential, web, entropy: self.entropy.fork() };
         let negotiation = Negotiation::new(advertised, rtp, rtcp, session, terms);
         let Some(channel) = self.channels.get_mut(&leg) else { return };
         let before = std::mem::replace(&mut channel.ports, Ports::Open(Box::new(negotiation)));

@@ -57,6 +57,11 @@ pub enum Input {
         /// The leg.
         leg: LegId,
     },
+    /// The handshake of this leg's media failed, or took too long.
+    Unproved {
+        /// The leg.
+        leg: LegId,
+    },
     /// Who may register, which trunks there are.
     Directory(Box<sip_seam::Directory>),
     /// A new plan.
@@ -303,6 +308,8 @@ impl Machine for Node {
             Input::Bound { leg, rtp, rtcp } => self.bound(now, leg, rtp, rtcp),
             Input::Unbound { leg } => self.unbound(now, leg),
             Input::WorkerLost { leg } => self.drop_leg(now, leg, Cause::Internal),
+            // Nothing will ever be heard from there, and a minute of nothing is what that comes to.
+            Input::Unproved { leg } => self.think(now, Some(leg), pbx::Input::Silent { leg }),
             Input::Directory(directory) => self.command(now, sip_seam::Command::Directory(directory)),
             Input::Plan(plan) => self.think(now, None, pbx::Input::Plan(plan)),
             Input::Drain => {

@@ -78,7 +78,8 @@ impl Node {
         let leg = incoming.leg;
         let protection = self.terms.with_peer(&incoming.peer);
         if let Some(offer) = &incoming.sdp {
-            let terms = Terms { protection, ..Terms::plain(self.terms.codecs.clone()) };
+            let web = self.terms.web(protection, incoming.flow.transport.is_web());
+            let terms = Terms { protection, web, ..Terms::plain(self.terms.codecs.clone()) };
             let probe = Negotiation::new(incoming.media_address, PROBE_PORT, PROBE_PORT, 0, terms)
                 .answer(offer, incoming.flow.remote.ip());
             if let Err(fault) = probe {
@@ -100,6 +101,7 @@ impl Node {
             advertised: incoming.media_address,
             peer: incoming.flow.remote.ip(),
             confidential: incoming.flow.transport.is_secure(),
+            web: incoming.flow.transport.is_web(),
         };
         let hops = incoming.hops;
         let (arrival, offer) = arrival(incoming);

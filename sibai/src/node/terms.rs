@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use base::Name;
 use codecs::Coding;
-use media::sdp::Protection;
+use media::dtls::Fingerprint;
+use media::sdp::{Protection, Web};
 use pbx::seam::Target;
 use sip::seam::Peer;
 
@@ -17,6 +18,8 @@ pub struct MediaTerms {
     pub seats: Protection,
     /// SRTP with each trunk; who is not named speaks plain RTP.
     pub trunks: BTreeMap<Name, Protection>,
+    /// Our certificate for DTLS; `None`: nobody speaks it with us.
+    pub certificate: Option<Fingerprint>,
 }
 
 impl MediaTerms {
@@ -34,6 +37,12 @@ impl MediaTerms {
             Target::Contact { .. } => self.seats,
             Target::Outside { trunk, .. } => self.with_trunk(trunk),
         }
+    }
+
+    /// What a leg may say of DTLS; `browser`: it speaks nothing else.
+    pub(super) fn web(&self, protection: Protection, browser: bool) -> Option<Web> {
+        let fingerprint = self.certificate.filter(|_| protection != Protection::Off)?;
+        Some(Web { fingerprint, offered: browser })
     }
 
     fn with_trunk(&self, trunk: &Name) -> Protection {

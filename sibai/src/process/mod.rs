@@ -33,6 +33,7 @@ use self::places::Seeker;
 use crate::config::{Engine, Loaded};
 use crate::drive::clock::Clock;
 use crate::drive::control::{self, Control, News};
+use crate::drive::dtls::Identity;
 use crate::drive::net::{Bound, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
@@ -265,12 +266,13 @@ impl Parts {
         self.runtime.spawn(journal.watch(move |waiting| gauges.store_waiting.set(waiting as i64)));
         let admission = self.admission(entropy.fork());
         let (control, control_inbox) = control::channel(self.clock, admission, Arc::clone(&metrics));
-        let (workers, rings) = self.workers(&control, &metrics, entropy.fork())?;
+        let identity = Arc::new(Identity::generate()?);
+        let (workers, rings) = self.workers(&control, &metrics, &identity, entropy.fork())?;
         let (recorder, recorder_thread) = self.recorder(rings, &journal, &metrics)?;
         let listeners = self.bound.addresses.clone();
         let (seeker, users) = (self.seek(&mut entropy), self.users()?);
         let directory = directory(&self.engine, &listeners, Arc::clone(&users), &seeker.places());
-        let node = self.node(&control, directory, workers.len(), entropy)?;
+        let node = self.node(&control, directory, workers.len(), &identity, entropy)?;
         let (net, receivers) = self
             .bound
             .start(&control, self.runtime.handle(), &metrics, &self.tls, self.engine.sip.ws_origins.clone())
@@ -332,6 +334,7 @@ impl Parts {
         &self,
         control: &control::Sender,
         metrics: &Arc<Metrics>,
+        identity: &Arc<Identity>,
         mut entropy: Entropy,
     ) -> anyhow::Result<(Vec<Worker>, Vec<rtrb::Consumer<media::Tapped>>)> {
         let count = workers();
@@ -348,6 +351,7 @@ impl Parts {
                     clock: self.clock,
                     ports: Arc::clone(&ports),
                     prompts: Arc::clone(&self.prompts),
+                    identity: Arc::clone(identity),
                     control: control.clone(),
                     tap,
                     metrics: Arc::clone(metrics),
@@ -404,6 +408,7 @@ impl Parts {
         control: &control::Sender,
         directory: Directory,
         workers: usize,
+        identity: &Identity,
         entropy: Entropy,
     ) -> anyhow::Result<Node> {
         control.teach(|admission| admission.set_trunks(control::trunks(&directory)));
@@ -416,6 +421,7 @@ impl Parts {
                 codecs: self.engine.rtp.codecs.clone(),
                 seats: self.engine.rtp.srtp,
                 trunks: self.engine.trunks.iter().map(|trunk| (trunk.name.clone(), trunk.srtp)).collect(),
+                certificate: Some(identity.fingerprint()),
             },
             workers,
             entropy,

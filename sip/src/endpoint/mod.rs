@@ -76,8 +76,8 @@ impl Endpoint {
     pub fn route(&self, to: &Destination) -> Option<Route> {
         let flow = self.target(to)?.flow;
         let (local, peer) = (flow.local.ip(), flow.remote.ip());
-        let confidential = flow.transport.is_secure();
-        Some(Route { local, advertised: self.wire.advertised_ip(local, peer), peer, confidential })
+        let (confidential, web) = (flow.transport.is_secure(), flow.transport.is_web());
+        Some(Route { local, advertised: self.wire.advertised_ip(local, peer), peer, confidential, web })
     }
 
     /// Whether there is a user of this name.

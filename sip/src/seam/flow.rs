@@ -23,6 +23,11 @@ impl Transport {
         !matches!(self, Self::Udp)
     }
 
+    /// Whether it is a page's (RFC 7118).
+    pub const fn is_web(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
     /// Whether nobody on the way can read or change it.
     pub const fn is_secure(self) -> bool {
         matches!(self, Self::Tls | Self::Wss)
@@ -85,4 +90,6 @@ pub struct Route {
     pub peer: IpAddr,
     /// Nobody on the way to the next hop reads what is written: keys may stand in a description.
     pub confidential: bool,
+    /// The peer is a page: its signalling comes over a WebSocket, and its media speaks DTLS and ICE only (RFC 8827).
+    pub web: bool,
 }

@@ -8,6 +8,7 @@ mod latch;
 mod play;
 mod report;
 mod sealed;
+mod web;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ struct Heard {
     sent: Vec<Sent>,
     told: Vec<Event>,
     tapped: Vec<Tapped>,
+    records: Vec<(LegId, SocketAddr, Vec<u8>)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +58,10 @@ impl Sink for Heard {
 
     fn tell(&mut self, event: Event) {
         self.told.push(event);
+    }
+
+    fn handshake(&mut self, leg: LegId, source: SocketAddr, record: &[u8]) {
+        self.records.push((leg, source, record.to_vec()));
     }
 
     fn tap(&mut self, packet: &Tapped) {

@@ -1,5 +1,7 @@
 //! Descriptions as phones, carriers and attackers write them.
 
+mod browsers;
+
 use std::net::IpAddr;
 
 use codecs::Coding;
