@@ -248,14 +248,7 @@ impl Channel {
             COMFORT => Kind::Comfort,
             _ => Kind::Other,
         };
-        let verdict = if agreed.ice.is_some() {
-            Verdict::Known
-        } else if self.guard.proves() {
-            agreed.latch.follow(now.mono, source, header)
-        } else {
-            agreed.latch.judge(now.mono, source, header, kind != Kind::Other)
-        };
-        match verdict {
+        match agreed.judge(now.mono, source, header, self.guard.proves(), kind != Kind::Other) {
             Verdict::Foreign => return self.drop(),
             Verdict::Latched => out.tell(Event::Latched { leg: self.leg, source }),
             Verdict::Known => {}
@@ -464,6 +457,15 @@ impl Channel {
 }
 
 impl Agreed {
+    /// Whose an RTP packet is. Of a peer with ICE nothing else came this far.
+    fn judge(&mut self, now: Mono, source: SocketAddr, packet: Header, proved: bool, known: bool) -> Verdict {
+        match &self.ice {
+            Some(_) => Verdict::Known,
+            None if proved => self.latch.follow(now, source, packet),
+            None => self.latch.judge(now, source, packet, known),
+        }
+    }
+
     /// Where to send audio, if the peer listens.
     pub(super) fn destination(&self) -> Option<SocketAddr> {
         let stream = &self.stream;

@@ -264,9 +264,8 @@ impl Parts {
         };
         let gauges = Arc::clone(&metrics);
         self.runtime.spawn(journal.watch(move |waiting| gauges.store_waiting.set(waiting as i64)));
-        let admission = self.admission(entropy.fork());
+        let (admission, identity) = (self.admission(entropy.fork()), Arc::new(Identity::generate()?));
         let (control, control_inbox) = control::channel(self.clock, admission, Arc::clone(&metrics));
-        let identity = Arc::new(Identity::generate()?);
         let (workers, rings) = self.workers(&control, &metrics, &identity, entropy.fork())?;
         let (recorder, recorder_thread) = self.recorder(rings, &journal, &metrics)?;
         let listeners = self.bound.addresses.clone();

@@ -14,8 +14,8 @@ fn keying(byte: u8) -> Keying {
     Keying::new(SUITE, &[byte; Keying::LONGEST][..SUITE.key_len() + SUITE.salt_len()]).unwrap()
 }
 
-fn keys() -> Box<Keys> {
-    Box::new(Keys { ours: keying(1), theirs: keying(2) })
+fn keys() -> Keys {
+    Keys { ours: keying(1), theirs: keying(2) }
 }
 
 fn credentials(fragment: &str) -> Credentials {
@@ -99,7 +99,7 @@ fn a_plain_leg_shakes_hands_with_nobody() {
     let (mut bed, _, seat) = Bed::talking(Law::A);
     bed.receive(SEAT, Port::Rtp, seat.address, &HELLO);
     nominate(&mut bed, seat.address);
-    bed.command(Command::Keys { leg: SEAT, keys: keys() });
+    bed.command(Command::Keys { leg: SEAT, keys: Box::new(keys()) });
     assert!(bed.heard.records.is_empty() && bed.heard.sent.is_empty());
     assert_eq!(bed.engine.ignored(), 1);
     assert_eq!(bed.close(SEAT).dropped, 2);
@@ -122,7 +122,7 @@ fn before_the_keys_nothing_is_said_heard_or_recorded_and_after_them_all_is() {
     assert!(bed.heard.sent.iter().all(|sent| sent.leg == CALLER && sent.port == Port::Rtcp));
     assert!(bed.heard.tapped.iter().all(|tapped| tapped.side == crate::seam::Side::Caller));
     bed.heard.tapped.clear();
-    bed.command(Command::Keys { leg: SEAT, keys: keys() });
+    bed.command(Command::Keys { leg: SEAT, keys: Box::new(keys()) });
     let mut opener = Opener::new(keying(1)).unwrap();
     for n in 0..10 {
         bed.speak(&mut caller, &frame(n));
@@ -156,7 +156,7 @@ fn a_prompt_waits_for_the_keys() {
     bed.pass(Duration::from_secs(1));
     assert!(!bed.told().contains(&Event::Played { leg: SEAT, token: 5 }));
     bed.heard.sent.clear();
-    bed.command(Command::Keys { leg: SEAT, keys: keys() });
+    bed.command(Command::Keys { leg: SEAT, keys: Box::new(keys()) });
     bed.pass(Duration::from_millis(100));
     assert!(bed.told().contains(&Event::Played { leg: SEAT, token: 5 }));
     let sent = bed.heard.sent.iter().filter(|sent| sent.leg == SEAT && !rtp::is_rtcp(&sent.bytes)).count();
@@ -167,7 +167,7 @@ fn a_prompt_waits_for_the_keys() {
 fn a_browser_that_moves_is_followed_by_its_next_nomination() {
     let (mut bed, mut caller, mut seat, mut sealer) = ringing(true);
     nominate(&mut bed, seat.address);
-    bed.command(Command::Keys { leg: SEAT, keys: keys() });
+    bed.command(Command::Keys { leg: SEAT, keys: Box::new(keys()) });
     let moved = address("203.0.113.2:7777");
     nominate(&mut bed, moved);
     bed.heard.sent.clear();
@@ -184,7 +184,7 @@ fn a_browser_that_moves_is_followed_by_its_next_nomination() {
 fn a_hold_keeps_the_keys_and_another_certificate_ends_them() {
     let (mut bed, mut caller, mut seat, mut sealer) = ringing(true);
     nominate(&mut bed, seat.address);
-    bed.command(Command::Keys { leg: SEAT, keys: keys() });
+    bed.command(Command::Keys { leg: SEAT, keys: Box::new(keys()) });
     let held = Stream { direction: Direction::ReceiveOnly, ..seat.stream.clone() };
     bed.command(Command::Agree { leg: SEAT, stream: held });
     bed.command(Command::Agree { leg: SEAT, stream: seat.stream.clone() });
