@@ -214,11 +214,11 @@ impl Draft {
         let at = out.len();
         write(out);
         let written = out.get(at..).unwrap_or_default();
-        let leading = written.len() - written.trim_ascii_start().len();
-        let kept = written.trim_ascii().len();
-        out.drain(at..at + leading);
-        out.truncate(at + kept);
-        let value = Span::new(at, at + kept);
+        // Linear white space only: a form feed belongs to the value for whoever reads it.
+        let (start, end) = lex::trimmed(written);
+        out.truncate(at + end);
+        out.drain(at..at + start);
+        let value = Span::new(at, at + end - start);
         out.extend_from_slice(LINE_END);
         self.lines.push(Line { header, name, value });
     }
