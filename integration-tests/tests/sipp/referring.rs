@@ -1,9 +1,38 @@
-//! REFER and Replaces on the wire: what is refused, and with which words.
+//! REFER and Replaces on the wire: what is refused, what is told, and what is told after the phone hung up.
+
+use std::time::Duration;
 
 use anyhow::Result;
 use integration_tests::wire::{Setup, Sibai};
+use phones::{Action, Behaviour, Cue, Script};
 
 use super::house::{PATIENCE, from_8001, legs, sipp_seat};
+
+/// Seat 8001 calls 8003 and puts it through to 8004, as `scenario` says; 8004 hangs up a moment later.
+fn puts_through(scenario: &str) -> Result<()> {
+    let sibai = Sibai::start(Setup::default())?;
+    let mut first = sipp_seat(&sibai, "8003", 0, "seat_is_put_through.xml")?;
+    let script = Script::new().on_after(Cue::Answered, Duration::from_millis(1000), Action::HangUp);
+    let _second = sibai.seat("8004", Behaviour::answers(Duration::from_millis(500)).with(script))?;
+    from_8001(&sibai, scenario, 1, "8003")?.run(PATIENCE)?;
+    first.finish(PATIENCE)?;
+    let record = sibai.call_record()?;
+    assert_eq!(
+        (&record["internal"], &record["transfers"][0]["outcome"]),
+        (&true.into(), &"transferred".into())
+    );
+    Ok(())
+}
+
+#[test]
+fn a_phone_that_hangs_up_after_its_202_is_told_that_the_transfer_came_off() -> Result<()> {
+    puts_through("refer_and_hang_up.xml")
+}
+
+#[test]
+fn a_phone_that_wants_no_subscription_hears_202_and_a_bye() -> Result<()> {
+    puts_through("refer_untold.xml")
+}
 
 #[test]
 fn a_refer_that_asks_for_no_transfer_is_refused_by_its_own_status() -> Result<()> {
