@@ -1,4 +1,4 @@
-//! Payloads to linear audio and back: G.711, G.722, Opus, G.729, comfort noise, concealment, resampling.
+//! Payloads to linear audio and back: G.711, G.722, Opus, G.729, comfort noise, concealment, resampling; how loud it is.
 #![forbid(unsafe_code)]
 
 mod coding;
@@ -9,6 +9,7 @@ mod fence;
 mod g722;
 #[cfg(feature = "g729")]
 mod g729;
+pub mod level;
 mod noise;
 mod opus;
 pub mod resample;

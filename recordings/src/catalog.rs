@@ -160,6 +160,14 @@ pub async fn saved(
         .bind(sealed.caller.gap_ms() as i64)
         .bind(sealed.seat.gap_ms() as i64)
         .bind(serde_json::json!(sealed.segments).to_string())
+        .bind(sealed.caller_levels.speech_dbov)
+        .bind(sealed.caller_levels.peak_dbov)
+        .bind(sealed.caller_levels.clipped)
+        .bind(sealed.caller_levels.silence)
+        .bind(sealed.seat_levels.speech_dbov)
+        .bind(sealed.seat_levels.peak_dbov)
+        .bind(sealed.seat_levels.clipped)
+        .bind(sealed.seat_levels.silence)
         .execute(&mut *conn)
         .await?
         .rows_affected();
@@ -185,6 +193,8 @@ const SAVED: &str = "UPDATE recordings SET state = 'saved', ended_at = COALESCE(
         WHEN $11 IS NOT NULL THEN $11 \
         WHEN $10 = 0 AND ended_at IS NOT NULL AND interrupted = 0 THEN 'spool_broken' END, \
     caller_lost = $12, seat_lost = $13, caller_gap_ms = $14, seat_gap_ms = $15, segments = $16, \
+    caller_level_dbov = $17, caller_peak_dbov = $18, caller_clipped = $19, caller_silence = $20, \
+    seat_level_dbov = $21, seat_peak_dbov = $22, seat_clipped = $23, seat_silence = $24, \
     absent_reason = NULL \
     WHERE id = $1 AND state IN ('recording', 'absent', 'saved')";
 

@@ -4,6 +4,7 @@
 //! length: records stream through a lookahead of one second and a window of a few seconds of samples.
 
 mod lane;
+mod levels;
 mod render;
 mod voice;
 mod window;
@@ -19,14 +20,16 @@ use std::time::{Duration, SystemTime};
 use base::{RecordingId, Timestamp};
 use sha2::{Digest, Sha256};
 
+use crate::facts::Kind;
 use crate::fuse::Fuse;
 use crate::place;
 use crate::segment::Segment;
 use crate::spool::{SpoolError, SpoolReader};
 pub use lane::Tally;
+pub use levels::Levels;
 
 /// A finished recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sealed {
     /// Which one.
     pub recording: RecordingId,
@@ -42,6 +45,10 @@ pub struct Sealed {
     pub caller: Tally,
     /// What became of the seat's packets.
     pub seat: Tally,
+    /// How loud the caller's channel is.
+    pub caller_levels: Levels,
+    /// How loud the seat's channel is.
+    pub seat_levels: Levels,
     /// Packets that the recorder's ring dropped before the spool.
     pub dropped: u64,
     /// Bytes of the spool behind its last whole record.
@@ -111,6 +118,14 @@ pub(crate) fn seal_with(folder: &Path, id: RecordingId, fuse: &mut Fuse) -> Resu
     fuse.step()?;
     sync_up(folder, day)?;
     place::sync_folder(&place::spool_folder(folder))?;
+    let [caller_levels, seat_levels] = rendered.levels;
+    let sides = [("caller", caller_levels), ("seat", seat_levels)];
+    let heard = if facts.kind == Kind::Voicemail { &sides[..1] } else { &sides[..] };
+    for (side, levels) in heard {
+        if let Some(fault) = levels.fault(rendered.duration()) {
+            tracing::warn!(recording = %id, call = %facts.call, side, fault, ?levels, "how it is recorded");
+        }
+    }
     Ok(Sealed {
         recording: id,
         path: name,
@@ -119,6 +134,8 @@ pub(crate) fn seal_with(folder: &Path, id: RecordingId, fuse: &mut Fuse) -> Resu
         sha256,
         caller: rendered.caller,
         seat: rendered.seat,
+        caller_levels,
+        seat_levels,
         dropped: rendered.dropped,
         segments: rendered.segments,
         torn: reader.torn(),

@@ -1,14 +1,14 @@
 //! How a call sounds, from what can be measured on the way: loss and its bursts, delay, level, who is not heard.
 
 pub mod audibility;
-pub mod level;
 pub mod loss;
 pub mod rating;
 
 use std::time::Duration;
 
+pub use codecs::level::Meter;
+
 pub use audibility::{Audibility, Finding, Heard};
-pub use level::Meter;
 pub use loss::{Losses, Tally};
 pub use rating::{Conditions, Impairment, Rating};
 

@@ -63,7 +63,7 @@ pub struct Cursor {
 }
 
 /// Some rows, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Page {
     /// The rows.
     pub rows: Vec<Row>,

@@ -9,10 +9,11 @@ use sqlx::any::AnyRow;
 use super::{State, StoreError};
 use crate::facts::{Consent, Kind};
 use crate::retention::Subject;
+use crate::seal::Levels;
 use crate::segment::Segment;
 
 /// What the catalog knows of one recording.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Its id.
     pub id: RecordingId,
@@ -70,6 +71,10 @@ pub struct Row {
     pub caller_gap_ms: u64,
     /// Silence for want of the seat's packets, milliseconds.
     pub seat_gap_ms: u64,
+    /// How loud the caller's channel is; `None` until it is sealed.
+    pub caller_levels: Option<Levels>,
+    /// How loud the seat's channel is.
+    pub seat_levels: Option<Levels>,
     /// The seats that are heard, in order; empty until it is sealed.
     pub segments: Vec<Segment>,
     /// When it was deleted.
@@ -126,6 +131,18 @@ impl Row {
             seat_lost: cells.count("seat_lost")?.unwrap_or(0),
             caller_gap_ms: cells.count("caller_gap_ms")?.unwrap_or(0),
             seat_gap_ms: cells.count("seat_gap_ms")?.unwrap_or(0),
+            caller_levels: cells.levels([
+                "caller_level_dbov",
+                "caller_peak_dbov",
+                "caller_clipped",
+                "caller_silence",
+            ])?,
+            seat_levels: cells.levels([
+                "seat_level_dbov",
+                "seat_peak_dbov",
+                "seat_clipped",
+                "seat_silence",
+            ])?,
             segments: cells.segments()?,
             deleted: cells.time("deleted_at")?,
             deleted_by: cells.maybe_text("deleted_by")?,
@@ -176,6 +193,14 @@ impl Cells<'_> {
             .map_err(|error| self.unreadable(&format!("{column}: {error}")))
     }
 
+    /// NULL in the last of them says that nothing was measured.
+    fn levels(&self, [speech, peak, clipped, silence]: [&str; 4]) -> Result<Option<Levels>, StoreError> {
+        let number = |column: &str| -> Result<Option<f64>, StoreError> { Ok(self.row.try_get(column)?) };
+        let Some(silence) = number(silence)? else { return Ok(None) };
+        let clipped = number(clipped)?.unwrap_or(0.0);
+        Ok(Some(Levels { speech_dbov: number(speech)?, peak_dbov: number(peak)?, clipped, silence }))
+    }
+
     fn segments(&self) -> Result<Vec<Segment>, StoreError> {
         let Some(text) = self.maybe_text("segments")? else { return Ok(Vec::new()) };
         serde_json::from_str(&text).map_err(|error| self.unreadable(&format!("segments: {error}")))
@@ -189,4 +214,5 @@ impl Cells<'_> {
 pub(crate) const COLUMNS: &str = "id, call_id, line, number, caller, queue, seat, kind, consent, state, \
     started_at, ended_at, duration_ms, bytes, sha256, file, channels, codec, rule, keep, delete_after, \
     interrupted, partial_reason, absent_reason, caller_lost, seat_lost, caller_gap_ms, seat_gap_ms, \
-    deleted_at, deleted_by, delete_reason, segments";
+    deleted_at, deleted_by, delete_reason, segments, caller_level_dbov, caller_peak_dbov, caller_clipped, \
+    caller_silence, seat_level_dbov, seat_peak_dbov, seat_clipped, seat_silence";

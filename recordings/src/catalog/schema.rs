@@ -43,7 +43,7 @@ pub async fn migrate(pool: &AnyPool) -> Result<(), StoreError> {
 }
 
 /// What leads from each version to the next. Only ever appended to.
-const VERSIONS: &[&[&str]] = &[
+pub(super) const VERSIONS: &[&[&str]] = &[
     &[
         RECORDINGS,
         BY_TIME,
@@ -60,10 +60,23 @@ const VERSIONS: &[&[&str]] = &[
         FIRST_HEAD,
     ],
     &[SEGMENTS],
+    LEVELS,
 ];
 
 /// JSON; NULL until the recording is sealed.
 const SEGMENTS: &str = "ALTER TABLE recordings ADD COLUMN segments TEXT";
+
+/// How loud both channels are; NULL until the recording is sealed, and in what was sealed before this version.
+const LEVELS: &[&str] = &[
+    "ALTER TABLE recordings ADD COLUMN caller_level_dbov DOUBLE PRECISION",
+    "ALTER TABLE recordings ADD COLUMN caller_peak_dbov DOUBLE PRECISION",
+    "ALTER TABLE recordings ADD COLUMN caller_clipped DOUBLE PRECISION",
+    "ALTER TABLE recordings ADD COLUMN caller_silence DOUBLE PRECISION",
+    "ALTER TABLE recordings ADD COLUMN seat_level_dbov DOUBLE PRECISION",
+    "ALTER TABLE recordings ADD COLUMN seat_peak_dbov DOUBLE PRECISION",
+    "ALTER TABLE recordings ADD COLUMN seat_clipped DOUBLE PRECISION",
+    "ALTER TABLE recordings ADD COLUMN seat_silence DOUBLE PRECISION",
+];
 
 const RECORDINGS: &str = "CREATE TABLE IF NOT EXISTS recordings (
     id TEXT PRIMARY KEY,

@@ -8,7 +8,7 @@ use test_store::each_store;
 
 use super::*;
 use crate::retention::Subject;
-use crate::seal::Tally;
+use crate::seal::{Levels, Tally};
 use crate::segment::Segment;
 use crate::tests::{at, facts, policy};
 
@@ -21,6 +21,13 @@ fn sealed(facts: &Facts, secs: u64) -> Sealed {
         sha256: "ab".repeat(32),
         caller: Tally { packets: 10, lost: 3, gap_samples: 480, ..Tally::default() },
         seat: Tally::default(),
+        caller_levels: Levels {
+            speech_dbov: Some(-24.5),
+            peak_dbov: Some(-3.25),
+            clipped: 0.125,
+            silence: 0.5,
+        },
+        seat_levels: Levels { silence: 1.0, ..Levels::default() },
         dropped: 0,
         torn: 0,
         segments: vec![Segment { seat: "li_na".into(), from_ms: 0, to_ms: secs * 1000 }],
@@ -50,6 +57,7 @@ fn a_recording_goes_from_open_to_saved() {
         open(&mut conn, &facts).await.unwrap();
         let row = find(&mut conn, facts.recording).await.unwrap().unwrap();
         assert_eq!((row.state, row.ended, row.codec.as_str()), (State::Recording, None, "pcma/pcmu"));
+        assert_eq!((row.caller_levels, row.seat_levels), (None, None));
         assert_eq!((&row.caller, &row.seat, row.started), (&facts.caller, &facts.seat, facts.started));
 
         let ended = at("2026-10-12T10:00:31.5+08:00");
@@ -67,8 +75,35 @@ fn a_recording_goes_from_open_to_saved() {
             assert_eq!(row.delete_after, Some(at("2027-01-10T10:00:00+08:00")));
             assert_eq!((row.caller_lost, row.caller_gap_ms, row.interrupted), (3, 60, false));
             assert_eq!(row.partial_reason, None);
+            let levels = (row.caller_levels, row.seat_levels);
+            assert_eq!(levels, (Some(sealed.caller_levels), Some(sealed.seat_levels)));
         }
         assert_eq!(find(&mut conn, RecordingId::from_u128(9)).await.unwrap(), None);
+    });
+}
+
+#[test]
+fn what_an_earlier_version_sealed_has_no_levels() {
+    each_store(|store| async move {
+        let mut conn = store.pool.acquire().await.unwrap();
+        for statement in schema::VERSIONS[..2].iter().copied().flatten() {
+            sqlx::query(*statement).execute(&mut *conn).await.unwrap();
+        }
+        let facts = facts(1);
+        open(&mut conn, &facts).await.unwrap();
+        for statement in [
+            "UPDATE recordings SET state = 'saved'",
+            "CREATE TABLE recordings_version (id BIGINT PRIMARY KEY, version BIGINT NOT NULL)",
+            "INSERT INTO recordings_version (id, version) VALUES (1, 2)",
+        ] {
+            sqlx::query(statement).execute(&mut *conn).await.unwrap();
+        }
+        migrate(&store.pool).await.unwrap();
+        let row = find(&mut conn, facts.recording).await.unwrap().unwrap();
+        assert_eq!((row.state, row.caller_levels, row.seat_levels), (State::Saved, None, None));
+        saved(&mut conn, facts.recording, &sealed(&facts, 5), &verdict(&facts, 90)).await.unwrap();
+        let row = find(&mut conn, facts.recording).await.unwrap().unwrap();
+        assert_eq!(row.seat_levels.map(|levels| levels.speech_dbov), Some(None));
     });
 }
 

@@ -7,6 +7,7 @@ use base::Timestamp;
 
 use super::SealError;
 use super::lane::{self, Lane, Lookahead, Tally};
+use super::levels::Levels;
 use super::voice::Voice;
 use super::window::{Put, Window};
 use crate::facts::Side;
@@ -18,6 +19,8 @@ use crate::spool::{Record, SpoolReader};
 pub(super) struct Rendered {
     pub(super) caller: Tally,
     pub(super) seat: Tally,
+    /// How loud both channels are, the caller's first.
+    pub(super) levels: [Levels; 2],
     pub(super) dropped: u64,
     /// The wall clock of the end record.
     pub(super) end: Option<Timestamp>,
@@ -135,10 +138,10 @@ impl Work<'_> {
         let (mut caller, mut seat) = (caller.finish(), seat.finish());
         self.window.sum_up(Side::Caller.channel(), &mut caller);
         self.window.sum_up(Side::Seat.channel(), &mut seat);
-        self.window.finish()?;
+        let levels = self.window.finish()?;
         let samples = samples.max(0) as u64;
         let segments = self.segments.end(samples * 125);
-        Ok(Rendered { caller, seat, dropped: self.dropped, end: self.end, segments, samples })
+        Ok(Rendered { caller, seat, levels, dropped: self.dropped, end: self.end, segments, samples })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Stories of sealing: where the samples of each packet land.
 
+mod levels;
 mod simulation;
 
 use std::path::Path;

@@ -6,6 +6,7 @@ use std::io::BufWriter;
 
 use super::SealError;
 use super::lane::Tally;
+use super::levels::{Gauge, Levels};
 
 /// The open end of the file.
 pub(super) struct Window<'a> {
@@ -14,6 +15,7 @@ pub(super) struct Window<'a> {
     base: i64,
     channels: [VecDeque<i32>; 2],
     filled: [Filled; 2],
+    gauges: [Gauge; 2],
 }
 
 #[derive(Clone, Copy, Default)]
@@ -37,7 +39,13 @@ pub(super) enum Put {
 impl<'a> Window<'a> {
     pub(super) fn over(file: &'a File) -> Result<Self, SealError> {
         let writer = hound::WavWriter::new(BufWriter::with_capacity(BUFFER, file), SPEC)?;
-        Ok(Self { writer, base: 0, channels: Default::default(), filled: Default::default() })
+        Ok(Self {
+            writer,
+            base: 0,
+            channels: Default::default(),
+            filled: Default::default(),
+            gauges: Default::default(),
+        })
     }
 
     /// Puts a packet's samples from `position` on; a sample that is already there stays.
@@ -76,12 +84,16 @@ impl<'a> Window<'a> {
     /// Writes everything before `position`.
     pub(super) fn advance(&mut self, position: i64) -> Result<(), SealError> {
         let [left, right] = &mut self.channels;
+        let [left_gauge, right_gauge] = &mut self.gauges;
         while self.base < position {
             let frames = (position - self.base).min(PIECE) as u32;
             let mut out = self.writer.get_i16_writer(frames * 2);
             for _ in 0..frames {
-                out.write_sample(sample(left.pop_front()));
-                out.write_sample(sample(right.pop_front()));
+                let (left, right) = (sample(left.pop_front()), sample(right.pop_front()));
+                left_gauge.take(left);
+                right_gauge.take(right);
+                out.write_sample(left);
+                out.write_sample(right);
             }
             out.flush()?;
             self.base += i64::from(frames);
@@ -100,10 +112,11 @@ impl<'a> Window<'a> {
         self.base + longest as i64
     }
 
-    /// Writes what is left and the sizes in the header.
-    pub(super) fn finish(mut self) -> Result<(), SealError> {
+    /// Writes what is left and the sizes in the header; how loud the channels are.
+    pub(super) fn finish(mut self) -> Result<[Levels; 2], SealError> {
         self.advance(self.end())?;
-        Ok(self.writer.finalize()?)
+        self.writer.finalize()?;
+        Ok(self.gauges.map(Gauge::finish))
     }
 
     /// Adds to `tally` what the file holds of `channel`.

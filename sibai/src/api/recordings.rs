@@ -6,6 +6,7 @@ use axum::{Extension, Json};
 use base::{PhoneNumber, Pii, RecordingId, Timestamp};
 use recordings::Segment;
 use recordings::catalog::{self, Cursor, Filter, Lines, Row, State as Stage};
+use recordings::seal::Levels;
 use recordings::sweep::{self, SweepError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -116,6 +117,10 @@ pub(crate) struct RecordingView {
     absent_reason: Option<String>,
     /// What the network lost.
     loss: LossView,
+    /// How loud the left channel is; null until it is sealed, and for what an earlier version sealed.
+    caller_levels: Option<LevelsView>,
+    /// How loud the right channel is.
+    seat_levels: Option<LevelsView>,
     /// What remains after deletion.
     deleted: Option<DeletedView>,
 }
@@ -159,6 +164,24 @@ pub(crate) struct LossView {
     caller_gap_ms: u64,
     /// Silence on the right, milliseconds.
     seat_gap_ms: u64,
+}
+
+/// How loud a channel is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Levels)]
+pub(crate) struct LevelsView {
+    /// Mean level of its speech, dBov; null when there is none. A good line has about -26.
+    #[schema(example = -25.4)]
+    level_dbov: Option<f64>,
+    /// Its loudest sample, dBov.
+    #[schema(example = -7.9)]
+    peak_dbov: Option<f64>,
+    /// Share of samples that are cut off, 0 to 1; more than 0.001 is heard.
+    #[schema(example = 0.0)]
+    clipped: f64,
+    /// Share of its time without a voice, 0 to 1; what never arrived counts.
+    #[schema(example = 0.58)]
+    silence: f64,
 }
 
 /// A tombstone.
@@ -349,11 +372,24 @@ fn view(row: &Row, access: &Access) -> RecordingView {
             caller_gap_ms: row.caller_gap_ms,
             seat_gap_ms: row.seat_gap_ms,
         },
+        caller_levels: row.caller_levels.map(levels_view),
+        seat_levels: row.seat_levels.map(levels_view),
         deleted: row.deleted.map(|at| DeletedView {
             at: at.to_string(),
             by: row.deleted_by.clone(),
             reason: row.delete_reason.clone(),
         }),
+    }
+}
+
+fn levels_view(levels: Levels) -> LevelsView {
+    let tenths = |level: f64| (level * 10.0).round() / 10.0;
+    let share = |share: f64| (share * 10_000.0).round() / 10_000.0;
+    LevelsView {
+        level_dbov: levels.speech_dbov.map(tenths),
+        peak_dbov: levels.peak_dbov.map(tenths),
+        clipped: share(levels.clipped),
+        silence: share(levels.silence),
     }
 }
 

@@ -97,6 +97,13 @@ impl House {
             sha256: format!("{n:064x}"),
             caller: recordings::seal::Tally::default(),
             seat: recordings::seal::Tally::default(),
+            caller_levels: recordings::seal::Levels {
+                speech_dbov: Some(-25.44),
+                peak_dbov: Some(-7.96),
+                clipped: 0.0,
+                silence: 0.581_23,
+            },
+            seat_levels: recordings::seal::Levels { silence: 1.0, ..Default::default() },
             dropped: 0,
             torn: 0,
             segments: vec![Segment { seat: "li_na".into(), from_ms: 0, to_ms: 60_000 }],

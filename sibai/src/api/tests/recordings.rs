@@ -1,6 +1,6 @@
 //! Listing and deleting recordings.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::house::{ID_1, each_house};
 use crate::store::Scope;
@@ -24,6 +24,17 @@ fn a_caller_is_masked_unless_the_token_may_see_numbers() {
                 assert!(body.contains("+8613800138000"), "{path} {body}");
             }
         }
+    });
+}
+
+#[test]
+fn a_recording_tells_how_loud_its_channels_are() {
+    each_house(async |house| {
+        let token = house.token("huaning", &[Scope::ReadRecordings]).await;
+        let recording = house.get(&format!("/v1/recordings/{ID_1}"), &token).await.json();
+        let caller = json!({"level_dbov": -25.4, "peak_dbov": -8.0, "clipped": 0.0, "silence": 0.5812});
+        assert_eq!(recording["caller_levels"], caller);
+        assert_eq!(recording["seat_levels"]["level_dbov"], Value::Null);
     });
 }
 
