@@ -363,9 +363,18 @@ impl Channel {
             .filter(|_| self.guard.proves() || agreed.latch.hears_rtcp(source));
         if ours.is_some_and(|packet| self.reporter.read(now.mono, packet, &self.outgoing).is_ok()) {
             agreed.latch.accepted_rtcp(source);
+            let loss = self.reporter.peer_loses();
+            if let Some(mouth) = &mut self.mouth {
+                mouth.heed(loss);
+            }
         } else {
             self.dropped += 1;
         }
+    }
+
+    /// How much of ours the peer lost of late, in percent.
+    pub(super) fn peer_loses(&self) -> u8 {
+        self.reporter.peer_loses()
     }
 
     /// Says goodbye and how it was.

@@ -67,16 +67,19 @@ struct Limiter {
 }
 
 impl Mouth {
-    /// The mouth that speaks this, at this rate: the one that is there when it does.
-    pub(super) fn speaking(mouth: Option<Self>, coding: Coding, rate: Rate) -> Self {
-        mouth.filter(|mouth| mouth.encoder.coding() == coding && mouth.encoder.rate() == rate).unwrap_or_else(
-            || Self {
-                encoder: Encoder::new(coding, rate),
-                limiter: Limiter { gain: 1.0 },
-                waiting: [0; MOST_WAITING],
-                len: 0,
-            },
-        )
+    fn new(coding: Coding, rate: Rate, loss: u8) -> Self {
+        let mut encoder = Encoder::new(coding, rate);
+        encoder.set_loss(loss);
+        Self { encoder, limiter: Limiter { gain: 1.0 }, waiting: [0; MOST_WAITING], len: 0 }
+    }
+
+    fn speaks(&self, coding: Coding, rate: Rate) -> bool {
+        self.encoder.coding() == coding && self.encoder.rate() == rate
+    }
+
+    /// The peer reports how much it loses, in percent.
+    pub(super) fn heed(&mut self, loss: u8) {
+        self.encoder.set_loss(loss);
     }
 
     /// Takes ten milliseconds of a mix in; codes a packet of `ms` once there is as much. 0: not yet.
@@ -204,8 +207,7 @@ impl Channel {
             // The quietest byte of a law is not quite silence; ours is.
             *sample = if played == 0 { 0 } else { law.decode(*byte) };
         }
-        let mouth = Box::new(Mouth::speaking(self.mouth.take().map(|mouth| *mouth), coding, Rate::Narrow));
-        Some(self.mouth.insert(mouth).encoder.encode(&pcm[..samples], payload)).filter(|&len| len > 0)
+        Some(self.mouth(coding, Rate::Narrow).encoder.encode(&pcm[..samples], payload)).filter(|&len| len > 0)
     }
 
     /// The next ten milliseconds of what the leg hears of others; a packet goes out once one is full. What of ours plays
@@ -216,12 +218,18 @@ impl Channel {
         let (coding, payload_type, ms) =
             (agreed.stream.coding, agreed.stream.payload_type, packet_time(&agreed.stream));
         let mut packet = [0; HEADER + Tapped::LONGEST];
-        let mouth = Box::new(Mouth::speaking(self.mouth.take().map(|mouth| *mouth), coding, rate));
-        let len = self.mouth.insert(mouth).mix(sum, ms, &mut packet[HEADER..]);
+        let len = self.mouth(coding, rate).mix(sum, ms, &mut packet[HEADER..]);
         if len > 0 {
             let header = self.outgoing.make(at, ms * (coding.clock() / 1000), payload_type);
             self.send(&mut packet[..HEADER + len], header, to, out);
         }
+    }
+
+    /// The mouth that speaks this, at this rate: the one that is there when it does.
+    fn mouth(&mut self, coding: Coding, rate: Rate) -> &mut Mouth {
+        let loss = self.peer_loses();
+        let there = self.mouth.take().filter(|mouth| mouth.speaks(coding, rate));
+        self.mouth.insert(there.unwrap_or_else(|| Box::new(Mouth::new(coding, rate, loss))))
     }
 
     fn send(&mut self, packet: &mut [u8], header: Header, to: SocketAddr, out: &mut impl Sink) {

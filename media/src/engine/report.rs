@@ -25,6 +25,9 @@ pub(super) struct Reporter {
     peer_loss: Option<f32>,
     peer_jitter_ms: Option<f32>,
     round_trip_ms: Option<f32>,
+    /// What the peer lost of late, in percent: of each report, and half of what it was before where that is more, so
+    /// that one lucky report does not end the protection.
+    peer_loses: u8,
 }
 
 impl Reporter {
@@ -41,6 +44,7 @@ impl Reporter {
             peer_loss: None,
             peer_jitter_ms: None,
             round_trip_ms: None,
+            peer_loses: 0,
         }
     }
 
@@ -73,10 +77,17 @@ impl Reporter {
         if let Some(block) = told.block {
             let lost = block.reported.lost.max(0) as f32;
             self.peer_loss = Some((lost / (out.packets.max(1) as f32)).min(1.0));
+            let of_late = (u32::from(block.reported.fraction) * 100).div_ceil(256) as u8;
+            self.peer_loses = of_late.max(self.peer_loses / 2);
             self.peer_jitter_ms = Some(block.reported.jitter as f32 / (out.clock as f32 / 1000.0));
             self.round_trip_ms = rtcp::round_trip_ms(&block, self.ntp(now)).or(self.round_trip_ms);
         }
         Ok(())
+    }
+
+    /// How much of ours the peer lost of late, in percent.
+    pub(super) fn peer_loses(&self) -> u8 {
+        self.peer_loses
     }
 
     /// What the peer's reports add to the leg's quality.

@@ -5,6 +5,8 @@ use std::f64::consts::TAU;
 use codecs::{Coding, Decoder, Encoder, MOST_PAYLOAD, MOST_SAMPLES, Rate};
 
 use super::*;
+use crate::reception::Reported;
+use crate::rtcp::{Block, Compound};
 
 const THIRD: LegId = LegId::placed(2);
 
@@ -244,4 +246,43 @@ fn a_prompt_is_heard_in_every_codec() {
         let audio = heard(&mut bed, &singer);
         assert!((8500.0..10_800.0).contains(&level(&audio, 1000.0)), "{coding:?} {}", level(&audio, 1000.0));
     }
+}
+
+/// Whether a packet of 20 ms of Opus speech carries a copy of the one before it (RFC 6716 section 4.2.4).
+fn carries_copy(packet: &[u8]) -> bool {
+    assert!(packet[0] >> 3 < 12, "speech coding");
+    packet[1] & 0x40 != 0
+}
+
+#[test]
+fn opus_carries_copies_while_the_peer_reports_losses() {
+    let mut bed = Bed::new();
+    let [mut a, mut b, _] = trio(&mut bed, [Coding::Opus, Coding::Pcma, Coding::Pcma]);
+    bed.command(Command::Bridge { a: CALLER, b: SEAT });
+    let mut copies = |bed: &mut Bed, lost: Option<u8>| {
+        if let Some(fraction) = lost {
+            let ours = 0x1000 + CALLER.as_u64() as u32;
+            let reported = Reported { ssrc: ours, fraction, lost: 10, highest: 1, jitter: 0 };
+            let block = Block { reported, last_report: 0, delay: 0 };
+            let report = Compound::report(a.phone.ssrc, "peer", None, Some(block));
+            bed.receive(CALLER, Port::Rtcp, a.phone.stream.remote_rtcp, report.as_bytes());
+        }
+        bed.rtp(CALLER);
+        // A tone that stays is noise to Opus, and noise is not worth a copy.
+        for hertz in [300.0, 900.0, 1500.0, 500.0, 2000.0, 700.0, 1200.0, 400.0, 1800.0, 600.0] {
+            b.hertz = hertz;
+            sing(bed, &mut [&mut a, &mut b], 5);
+        }
+        let packets = bed.rtp(CALLER);
+        assert!(packets.len() > 40);
+        packets.iter().filter(|packet| carries_copy(&packet.payload)).count()
+    };
+    assert_eq!(copies(&mut bed, None), 0);
+    let lossy = copies(&mut bed, Some(51));
+    assert!(lossy > 30, "a fifth is lost: {lossy}");
+    assert!(copies(&mut bed, Some(0)) > 30, "one good report is not believed at once");
+    for _ in 0..6 {
+        copies(&mut bed, Some(0));
+    }
+    assert_eq!(copies(&mut bed, Some(0)), 0);
 }
