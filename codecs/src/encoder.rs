@@ -18,7 +18,6 @@ pub struct Encoder {
 }
 
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one to a stream; a box would only be another allocation")]
 enum Codec {
     G711(Law, Option<Down>),
     G722(g722::Encoder, Option<Up>),
