@@ -1,4 +1,4 @@
-//! What every floor shares: time as an argument, the machine contract, ids, numbers, digits, causes.
+//! What every floor shares: time as an argument, the machine contract, ids, numbers, digits, tones, causes.
 #![forbid(unsafe_code)]
 
 pub mod cause;
@@ -14,6 +14,7 @@ pub mod period;
 pub mod pii;
 pub mod stun;
 pub mod time;
+pub mod tone;
 
 pub use cause::{Blame, Cause, Party};
 pub use digit::Digit;
@@ -26,3 +27,4 @@ pub use number::{NumberFormat, PhoneNumber};
 pub use period::Period;
 pub use pii::Pii;
 pub use time::{Mono, Now, Timestamp};
+pub use tone::{Country, Tone};

@@ -253,13 +253,13 @@ pub const CODES: &[(&str, &str, &str)] = &[
     (
         "E130",
         "循环没有出口 loop without exit",
-        "Flows go to each other without play, menu, queue or ring between.",
+        "Flows go to each other without play, tone, menu, queue or ring between.",
     ),
     ("E140", "拒接太迟 refuse_if too late", "refuse_if stands after the call was answered."),
     (
         "E145",
         "线路满时不能排队 when_full cannot queue",
-        "line.when_full may only play and hang up: the call is not answered.",
+        "line.when_full may only play, sound tones and hang up: the call is not answered.",
     ),
     (
         "E151",

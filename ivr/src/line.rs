@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base::{Digit, Name, Period, PhoneNumber};
+use base::{Country, Digit, Name, Period, PhoneNumber, Tone};
 use jiff::civil::{Date, Time};
 
 /// One company's service (line-language.md 5.1).
@@ -17,6 +17,10 @@ pub struct Line {
     pub timezone: Name,
     /// BCP 47 tag of the prompts' language.
     pub language: Name,
+    /// Whose tones its callers and seats hear.
+    pub country: Country,
+    /// The prompt that a held party hears, over and over; `None`: ringback.
+    pub music: Option<Name>,
     /// Caller legs from INVITE to BYE that may be up at once.
     pub max_calls: u32,
     /// What caller `max_calls + 1` gets, as early media, before 486.
@@ -197,6 +201,8 @@ pub struct Queue {
     pub max_waiting: u32,
     /// How long a seat rests after a call.
     pub wrap_up: Duration,
+    /// The prompt that callers hear while they wait, over and over; `None`: ringback.
+    pub music: Option<Name>,
     /// When no seat is registered or diallable.
     pub when_no_seats: Vec<Step>,
     /// When `max_waiting` callers wait already.
@@ -310,6 +316,13 @@ pub struct Place {
 pub enum Verb {
     /// Plays a prompt to its end.
     Play(Name),
+    /// Sounds a tone of the line's country for so long.
+    Tone {
+        /// Which.
+        tone: Tone,
+        /// 100 ms to a minute.
+        length: Duration,
+    },
     /// Plays the notice once per call; only the refuse key interrupts it.
     RecordingNotice,
     /// Enters a menu; does not come back.

@@ -1,6 +1,10 @@
 //! Broken files: each one change to a sound line, each with the code and the place that it must get.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::time::Duration;
+
+use base::{Country, Tone};
+use ivr::line::{Line, Verb};
 use ivr::{Checked, Severity, SourceFile, check};
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
@@ -282,6 +286,82 @@ fn rules_of_numbers_seats_and_calendars() {
         "- { name: sales, keep: 1d, when: {} }\n    - { name: ▲sales, when",
         "E019",
     );
+}
+
+#[test]
+fn countries_tones_and_music() {
+    case("max_calls: 10", "country: ▲cm\n  max_calls: 10", "E015");
+    case("max_calls: 10", "country: ▲china\n  max_calls: 10", "E015");
+    case("max_calls: 10", "music: ▲welcom\n  max_calls: 10", "E110");
+    case("max_wait: 3min", "caller_hears: { music: ▲defualt }\n    max_wait: 3min", "E110");
+    case("max_wait: 3min", "caller_hears: { music: ▲[] }\n    max_wait: 3min", "E014");
+    case("max_wait: 3min", "caller_hears: ▲default\n    max_wait: 3min", "E014");
+    case("max_wait: 3min", "caller_hears: { ▲position_every: 30s }\n    max_wait: 3min", "E012");
+    case("max_wait: 3min", "caller_hears: { music: ask, ▲estimate: true }\n    max_wait: 3min", "E012");
+    case("    - play: welcome", "    - tone: ▲bussy", "E015");
+    case("    - play: welcome", "    - ▲tone", "E102");
+    case("    - play: welcome", "    - { tone: busy, for: ▲99ms }", "E015");
+    case("    - play: welcome", "    - { tone: busy, for: ▲61s }", "E015");
+    case("    - play: welcome", "    - { tone: busy, for: ▲5 }", "E016");
+    case("    - play: welcome", "    - { tone: busy, ▲fro: 5s }", "E011");
+    case("    - play: welcome", "    - { tone: busy, ▲play: welcome }", "E101");
+    case("    - menu: main", "    - ▲refuse_if: { caller_in: vip }\n    - menu: main", "E140");
+    case("    - play: busy\n    - hangup", "    - ▲tone: congestion", "W110");
+}
+
+#[test]
+fn a_misspelt_country_tone_or_music_is_answered_with_the_near_one() {
+    for (from, to, near) in [
+        ("max_calls: 10", "country: cm\n  max_calls: 10", "did you mean `cn`?"),
+        (
+            "max_calls: 10",
+            "country: china\n  max_calls: 10",
+            "allowed: cn, hk, mo, tw, jp, kr, sg, us, gb, de, fr, au",
+        ),
+        ("max_calls: 10", "music: welcom\n  max_calls: 10", "did you mean `welcome`?"),
+        ("max_wait: 3min", "caller_hears: { music: defualt }\n    max_wait: 3min", "did you mean `default`?"),
+        ("max_wait: 3min", "caller_hears: { musik: ask }\n    max_wait: 3min", "did you mean `music`?"),
+        ("- play: welcome", "- tone: ringbak", "did you mean `ringback`?"),
+        ("- play: welcome", "- { tone: busy, for: 2min }", "100ms to 60s"),
+    ] {
+        let told: Vec<String> =
+            checked(&SOUND.replacen(from, to, 1)).faults.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|fault| fault.contains(near)), "{to}: {told:?} lacks {near:?}");
+    }
+}
+
+#[test]
+fn tones_and_music_are_read_as_written() {
+    let plain = checked(SOUND).line.unwrap();
+    let sales = |line: &Line| line.queues.values().next().unwrap().music.clone();
+    assert_eq!((plain.country, plain.music.clone(), sales(&plain)), (Country::Cn, None, None));
+    let with = |hears: &str, music: &str| {
+        let text = SOUND
+            .replacen("max_wait: 3min", &format!("caller_hears: {{ {hears} }}\n    max_wait: 3min"), 1)
+            .replacen("max_calls: 10", &format!("country: jp\n  {music}max_calls: 10"), 1);
+        let checked = checked(&text);
+        assert_eq!(found(&checked), []);
+        checked.line.unwrap()
+    };
+    let line = with("music: default", "music: ask\n  ");
+    assert_eq!(
+        (line.country, line.music.as_deref(), sales(&line).as_deref()),
+        (Country::Jp, Some("ask"), Some("ask"))
+    );
+    assert_eq!(sales(&with("music: busy", "music: ask\n  ")).as_deref(), Some("busy"));
+    assert_eq!(sales(&with("music: default", "")), None, "ringback");
+    assert_eq!(sales(&with("", "music: ask\n  ")), None, "waiting says nothing of music");
+    // Over the cap a tone is as good as a prompt: early media, and no queue.
+    let text = SOUND.replacen(
+        "    - play: busy",
+        "    - tone: busy\n    - { tone: beep, for: 2s }\n    - tone: beep",
+        1,
+    );
+    let checked = checked(&text);
+    assert_eq!(found(&checked), []);
+    let verbs: Vec<Verb> = checked.line.unwrap().when_full.into_iter().map(|step| step.verb).collect();
+    let tone = |tone, millis| Verb::Tone { tone, length: Duration::from_millis(millis) };
+    assert_eq!(verbs, [tone(Tone::Busy, 5000), tone(Tone::Beep, 2000), tone(Tone::Beep, 300)]);
 }
 
 #[test]

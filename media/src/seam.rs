@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Digit, LegId, Mono, Name, RecordingId};
+use base::{Country, Digit, LegId, Mono, Name, RecordingId, Tone};
 
 use codecs::Coding;
 
@@ -122,10 +122,29 @@ pub enum Command {
         /// Comes back in `Event::Played`, so that a late one can be told from the current.
         token: u64,
     },
-    /// Plays China's ringback (450 Hz, 1 s on, 4 s off) until stopped or replaced.
-    Ringback {
+    /// Plays a prompt over and over, from its beginning, until stopped or replaced; no event follows. One that is not
+    /// loaded is silence, and counted.
+    Music {
         /// The leg.
         leg: LegId,
+        /// The line whose prompt it is.
+        line: Name,
+        /// Its name.
+        prompt: Name,
+    },
+    /// Sounds a tone, or silence; for so long, then `Event::Played` follows unless it was replaced or stopped; without a
+    /// length until stopped or replaced.
+    Tone {
+        /// The leg.
+        leg: LegId,
+        /// Whose tones.
+        country: Country,
+        /// Which.
+        tone: Tone,
+        /// In whole milliseconds.
+        length: Option<Duration>,
+        /// Comes back in `Event::Played`.
+        token: u64,
     },
     /// Plays nothing: comfort silence keeps flowing so that there is never dead air for NATs and timers.
     Stop {
@@ -183,11 +202,11 @@ pub enum Command {
 /// What an engine tells.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// A prompt was played to its end.
+    /// A prompt was played to its end, or a tone for its length.
     Played {
         /// The leg.
         leg: LegId,
-        /// Of the `Play`.
+        /// Of the `Play` or the `Tone`.
         token: u64,
     },
     /// A key was pressed: the first packet of an RFC 4733 event, or tones where no events were agreed on.

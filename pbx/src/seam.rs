@@ -1,8 +1,9 @@
 //! The brain's two sides: what happens to legs, and what is to be done with them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::{CallId, Cause, Digit, LegId, Name, PhoneNumber, RecordingId};
+use base::{CallId, Cause, Country, Digit, LegId, Name, PhoneNumber, RecordingId, Tone};
 
 use crate::cdr::CallRecord;
 use crate::plan::Plan;
@@ -47,7 +48,7 @@ pub enum Input {
         /// The key.
         digit: Digit,
     },
-    /// What `Output::Play` asked for was played to its end (never after a newer `Play` or `Stop`).
+    /// What `Output::Play` asked for, if it has an end, was played to it (never after a newer `Play` or `Stop`).
     Played {
         /// The leg.
         leg: LegId,
@@ -197,8 +198,22 @@ pub enum Sound {
         /// The prompt.
         prompt: Name,
     },
-    /// China's ringback, until replaced or stopped.
-    Ringback,
+    /// A prompt of a line, over and over from its beginning, until replaced or stopped.
+    Music {
+        /// The line.
+        line: Name,
+        /// The prompt.
+        prompt: Name,
+    },
+    /// A tone: for so long, then answered with `Input::Played`; without a length until replaced or stopped.
+    Tone {
+        /// Whose tones.
+        country: Country,
+        /// Which.
+        tone: Tone,
+        /// How long.
+        length: Option<Duration>,
+    },
 }
 
 /// What is recorded, as the recorder and the catalog need it.
@@ -380,6 +395,11 @@ pub enum Told {
     Playing {
         /// Its name.
         prompt: Name,
+    },
+    /// A tone sounds because the line says so.
+    Sounding {
+        /// Which.
+        tone: Tone,
     },
     /// A key was taken.
     Key {

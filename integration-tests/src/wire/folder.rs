@@ -21,6 +21,8 @@ pub struct Setup {
     secure: Option<(String, Issued)>,
     engine: Vec<(String, String)>,
     line: Vec<(String, String)>,
+    /// Prompt files of the test's own, at 8 kHz.
+    sounds: Vec<(String, Vec<i16>)>,
 }
 
 impl Default for Setup {
@@ -36,6 +38,7 @@ impl Default for Setup {
             secure: None,
             engine: Vec::new(),
             line: Vec::new(),
+            sounds: Vec::new(),
         }
     }
 }
@@ -69,6 +72,13 @@ impl Setup {
     #[must_use]
     pub fn line(mut self, from: &str, to: &str) -> Self {
         self.line.push((from.into(), to.into()));
+        self
+    }
+
+    /// One more file of the line: `prompts/NAME.wav`.
+    #[must_use]
+    pub fn sound(mut self, name: &str, samples: Vec<i16>) -> Self {
+        self.sounds.push((name.into(), samples));
         self
     }
 
@@ -147,6 +157,9 @@ impl Setup {
                     tone(&file)?;
                 }
             }
+        }
+        for (name, samples) in &self.sounds {
+            phones::audio::save(&line.join(format!("prompts/{name}.wav")), samples)?;
         }
         Ok(())
     }

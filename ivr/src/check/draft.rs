@@ -2,8 +2,10 @@
 //! flows with a faulty step are remembered, so that no wrong conclusion is drawn from the hole.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use base::{Name, Period};
+use base::tone::BEEP;
+use base::{Country, Name, Period, Tone};
 use jiff::civil::Date;
 
 use super::table;
@@ -26,15 +28,18 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn read(id: Name, root: &Node, files: &[SourceFile]) -> Self {
-        let mut reader = Reader { places: Faults::new(files), broken: false };
-        let mut broken = BTreeSet::new();
         let file = View::new(Some(root), &table::LINE_FILE);
         let head = file.part("line", part(&table::LINE_FILE, "line"));
+        let music = head.name("music");
+        let mut reader = Reader { places: Faults::new(files), music: music.clone(), broken: false };
+        let mut broken = BTreeSet::new();
         let line = Line {
             id,
             title: head.text("name").unwrap_or_default().to_owned(),
             timezone: head.name("timezone").unwrap_or_else(|| "UTC".into()),
             language: head.name("language").unwrap_or_else(|| "zh-CN".into()),
+            country: head.text("country").and_then(Country::from_word).unwrap_or_default(),
+            music,
             max_calls: head.count("max_calls").unwrap_or(1),
             when_full: reader
                 .noting("line/when_full", &mut broken, |reader| reader.steps(head.node("when_full"))),
@@ -59,6 +64,8 @@ impl Draft {
 struct Reader<'f> {
     /// Only for the places of steps.
     places: Faults<'f>,
+    /// What `caller_hears` means by `default`.
+    music: Option<Name>,
     /// A step could not be read since this was last cleared.
     broken: bool,
 }
@@ -119,6 +126,7 @@ impl Reader<'_> {
         let (verb, argument) = chosen(node, &STEP)?;
         match verb {
             "play" => name(argument).map(Verb::Play),
+            "tone" => tone(argument, node.child("for")),
             "menu" => name(argument).map(Verb::Menu),
             "queue" => name(argument).map(Verb::Queue),
             "goto" => name(argument).map(Verb::Goto),
@@ -148,10 +156,18 @@ impl Reader<'_> {
             max_wait: view.duration("max_wait")?,
             max_waiting: view.count("max_waiting")?,
             wrap_up: view.duration("wrap_up")?,
+            music: self.waiting_music(view),
             when_no_seats,
             when_full,
             when_timed_out,
         })
+    }
+
+    fn waiting_music(&self, queue: View<'_>) -> Option<Name> {
+        match queue.part("caller_hears", &table::CALLER_HEARS).text("music")? {
+            table::LINES_MUSIC => self.music.clone(),
+            prompt => Some(prompt.into()),
+        }
     }
 
     fn menu(&mut self, node: &Node) -> Option<Menu> {
@@ -222,6 +238,16 @@ fn chosen<'n>(node: &'n Node, choice: &'static Choice) -> Option<(&'static str, 
 fn time_between(node: &Node) -> Option<TimeRange> {
     let [from, to] = node.items() else { return None };
     shape::time_range(&format!("{}-{}", from.text()?, to.text()?))
+}
+
+fn tone(which: &Node, length: Option<&Node>) -> Option<Verb> {
+    let tone = Tone::from_word(which.text()?)?;
+    let length = match length {
+        Some(length) => shape::duration(length.text()?)?,
+        None if tone == Tone::Beep => BEEP,
+        None => TONE_LENGTH,
+    };
+    Some(Verb::Tone { tone, length })
 }
 
 fn name(node: &Node) -> Option<Name> {
@@ -367,3 +393,6 @@ fn retention(view: View<'_>) -> Retention {
 
 /// RFC 3261 §21.6.2: the code of `refuse_if` when none is written (as in its table).
 const DECLINE: u16 = 603;
+
+/// How long a tone sounds when nothing is said: a whole period of every ringback but North America's.
+const TONE_LENGTH: Duration = Duration::from_secs(5);

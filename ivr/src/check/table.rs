@@ -1,5 +1,7 @@
 //! The tables of line/v1: what this build carries out, and what it refuses as not built yet.
 
+use base::Country;
+
 use super::verbs::{KEY_ACTION, STEPS, steps};
 use crate::line::Weekday;
 use crate::shape::{Field, Kind, Need, Others, Struct, Words};
@@ -87,6 +89,18 @@ static LINE: Struct = Struct {
             "IANA zone; every decision by the clock uses it.",
         ),
         field("language", Kind::Text, Need::Default("zh-CN"), "Language of the prompts (BCP 47)."),
+        field(
+            "country",
+            Kind::OneOf(&words(&Country::WORDS)),
+            Need::Default("cn"),
+            "Whose ringback, busy and congestion tones callers and seats hear.",
+        ),
+        field(
+            "music",
+            Kind::Ref("prompts"),
+            Need::Optional,
+            "What a held party hears, over and over; without it ringback.",
+        ),
         field("max_calls", Kind::Count(1, 10_000), Need::Required, "Callers at once, from INVITE to BYE."),
         field(
             "when_full",
@@ -284,13 +298,18 @@ pub(super) static QUEUE: Struct = Struct {
             "The most callers waiting, then when_full.",
         ),
         field("wrap_up", Kind::Duration(0, 3600), Need::Default("0s"), "How long a seat rests after a call."),
+        field(
+            "caller_hears",
+            Kind::Struct(&CALLER_HEARS),
+            Need::Optional,
+            "What a caller hears while waiting; without it ringback.",
+        ),
         field("when_no_seats", steps(), Need::Branch, "When no seat is registered or can be dialled."),
         field("when_full", steps(), Need::Branch, "When max_waiting callers wait already."),
         field("when_timed_out", steps(), Need::Branch, "When max_wait is over."),
     ],
     later: &[
         "prefer_last_seat",
-        "caller_hears",
         "exit_keys",
         "before_connect",
         "after_call",
@@ -300,6 +319,22 @@ pub(super) static QUEUE: Struct = Struct {
     ],
     others: None,
 };
+
+/// What waiting sounds like.
+pub(super) static CALLER_HEARS: Struct = Struct {
+    noun: "caller_hears",
+    fields: &[field(
+        "music",
+        Kind::WordOr(LINES_MUSIC, "prompts"),
+        Need::Optional,
+        "Over and over: this prompt, or by `default` the line's music; ringback where there is none.",
+    )],
+    later: &["position_every", "estimate"],
+    others: None,
+};
+
+/// The word for `line.music`.
+pub(super) const LINES_MUSIC: &str = "default";
 
 /// A way of ringing.
 pub(super) static RING: Struct = Struct {

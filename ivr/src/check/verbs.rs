@@ -1,7 +1,9 @@
 //! The tables of steps, keys and questions (line-language 5.4).
 
+use base::Tone;
+
 use super::table::{RING, field};
-use crate::shape::{Choice, Kind, Need, Variant};
+use crate::shape::{Choice, Kind, Need, Variant, Words};
 
 static A_STEP: Kind = Kind::Choice(&STEP);
 
@@ -42,12 +44,27 @@ pub(super) static KEY_ACTION: Choice = Choice {
 const LATER_VERBS: &[&str] =
     &["say", "collect", "transfer", "voicemail", "survey", "call_api", "set", "sms", "bot"];
 
-static VERBS: [Variant; 7] = [
+static VERBS: [Variant; 8] = [
     verb(
         "play",
         Kind::Ref("prompts"),
         "Plays a prompt; a key skips it where a menu may follow, and is kept for that.",
     ),
+    Variant {
+        verb: field(
+            "tone",
+            Kind::OneOf(&Words { words: &Tone::WORDS, later: &[] }),
+            Need::Required,
+            "Sounds a tone of the line's country and goes on; keys do what they do during play.",
+        ),
+        with: &[field(
+            "for",
+            Kind::Millis(100, 60_000),
+            Need::Optional,
+            "How long; without it 300ms for a beep, 5s for the others.",
+        )],
+        with_later: &[],
+    },
     verb("menu", Kind::Ref("menus"), "Enters a menu; does not come back."),
     Variant {
         verb: field(

@@ -173,7 +173,7 @@ impl Walk<'_, '_> {
         let line = self.line;
         let answered = State { answered: true, ..state };
         match &step.verb {
-            Verb::Play(_) => BTreeSet::from([answered]),
+            Verb::Play(_) | Verb::Tone { .. } => BTreeSet::from([answered]),
             Verb::RecordingNotice => {
                 if line.recording.is_none() && self.whole && self.root.child("recording").is_none() {
                     let message = "recording_notice without a section `recording`";
@@ -267,10 +267,19 @@ fn when_full(line: &Line, faults: &mut Faults<'_>) {
                     }
                     return;
                 }
-                Verb::Play(_) | Verb::If { .. } | Verb::RefuseIf { .. } | Verb::HangUp => return,
+                Verb::Play(_)
+                | Verb::Tone { .. }
+                | Verb::If { .. }
+                | Verb::RefuseIf { .. }
+                | Verb::HangUp => return,
             };
             let at = faults.spot(&step.place);
-            faults.add(at, "E145", format!("`{what}` in line.when_full"), "play something and hang up");
+            faults.add(
+                at,
+                "E145",
+                format!("`{what}` in line.when_full"),
+                "play a prompt or a tone, and hang up",
+            );
         });
     }
 }
@@ -362,7 +371,9 @@ fn is_terminal(step: &Step) -> bool {
         Verb::If { then, otherwise, .. } => {
             then.last().is_some_and(is_terminal) && otherwise.last().is_some_and(is_terminal)
         }
-        Verb::Play(_) | Verb::RecordingNotice | Verb::Ring(_) | Verb::RefuseIf { .. } => false,
+        Verb::Play(_) | Verb::Tone { .. } | Verb::RecordingNotice | Verb::Ring(_) | Verb::RefuseIf { .. } => {
+            false
+        }
     }
 }
 
@@ -400,7 +411,12 @@ fn loops(line: &Line, faults: &mut Faults<'_>) {
 fn without_wait<'l>(steps: &'l [Step], gotos: &mut Vec<(&'l Name, &'l Place)>) -> bool {
     for step in steps {
         match &step.verb {
-            Verb::Play(_) | Verb::Menu(_) | Verb::Queue(_) | Verb::Ring(_) | Verb::HangUp => return false,
+            Verb::Play(_)
+            | Verb::Tone { .. }
+            | Verb::Menu(_)
+            | Verb::Queue(_)
+            | Verb::Ring(_)
+            | Verb::HangUp => return false,
             Verb::Goto(flow) => {
                 gotos.push((flow, &step.place));
                 return false;

@@ -2,9 +2,9 @@
 //!
 //! Keys, as a caller expects them:
 //! - In a menu a key acts at once and interrupts what plays.
-//! - During a `play` after which a menu may come, a key skips the rest of the prompt and is kept for that
+//! - During a `play` or a `tone` after which a menu may come, a key skips the rest and is kept for that
 //!   menu: who knows the menu need not wait for it. Where no menu can come (the last words before a
-//!   hang-up), the prompt is heard to its end and the key is dropped.
+//!   hang-up), it is heard to its end and the key is dropped.
 //! - During `recording_notice` keys are kept for the next menu and only the refuse key interrupts.
 //! - Kept keys do not pass from one menu into the next unless that has `type_ahead`; a wrong one drops
 //!   the rest.
@@ -12,8 +12,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::{Digit, Machine, Mono, Name, Now};
+use base::{Digit, Machine, Mono, Name, Now, Tone};
 
 use super::{Input, Left, Output, Start};
 use crate::line::{KeyAction, Line, Menu, Step, Verb};
@@ -213,6 +214,7 @@ impl Session {
     fn step(&mut self, now: Now, verb: Verb) {
         match verb {
             Verb::Play(prompt) => self.play(prompt, Heard::Plain),
+            Verb::Tone { tone, length } => self.tone(tone, length),
             Verb::RecordingNotice => self.notice(),
             Verb::Menu(name) => self.enter(name),
             Verb::Queue(name) => self.hand_over(Doing::Queued(name.clone()), Output::Queue(name)),
@@ -262,6 +264,12 @@ impl Session {
         self.touched = true;
         self.doing = Doing::Playing(heard);
         self.outputs.push_back(Output::Play { prompt, notice: heard == Heard::Notice });
+    }
+
+    fn tone(&mut self, tone: Tone, length: Duration) {
+        self.touched = true;
+        self.doing = Doing::Playing(Heard::Plain);
+        self.outputs.push_back(Output::Tone { tone, length });
     }
 
     /// Enters a menu from a step: the one before it stays on the trail.
@@ -446,7 +454,7 @@ enum Ahead {
 
 fn follows(line: &Line, step: &Step, flows: &mut Vec<Name>) -> Ahead {
     match &step.verb {
-        Verb::Play(_) | Verb::RecordingNotice | Verb::RefuseIf { .. } => Ahead::Further,
+        Verb::Play(_) | Verb::Tone { .. } | Verb::RecordingNotice | Verb::RefuseIf { .. } => Ahead::Further,
         Verb::Menu(_) => Ahead::Menu,
         Verb::Queue(_) | Verb::Ring(_) | Verb::HangUp => Ahead::NoMenu,
         Verb::If { then, otherwise, .. } => {

@@ -9,8 +9,9 @@ mod predicate;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use base::{Digit, Name, PhoneNumber};
+use base::{Digit, Name, PhoneNumber, Tone};
 
 pub use interpreter::{MOST_STEPS, Session};
 
@@ -34,7 +35,7 @@ pub struct Start {
 pub enum Input {
     /// Begin; the first input.
     Begin,
-    /// What `Output::Play` asked for was heard to its end.
+    /// What `Output::Play` or `Output::Tone` asked for was heard to its end.
     Played,
     /// A key.
     Digit(Digit),
@@ -69,6 +70,13 @@ pub enum Output {
         prompt: Name,
         /// The recording notice: consent counts from its first sample.
         notice: bool,
+    },
+    /// Sound a tone for so long; answer with `Input::Played`. Replaces whatever plays.
+    Tone {
+        /// Which, in the line's country.
+        tone: Tone,
+        /// How long.
+        length: Duration,
     },
     /// Stop what plays; a key interrupted it.
     Stop,

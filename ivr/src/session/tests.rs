@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::SourceFile;
+use crate::line::{Predicate, Verb};
 
 /// The shipped line, and a second one with corners that the first has not.
 fn shipped() -> Arc<Line> {
@@ -122,6 +123,7 @@ fn short(output: &Output) -> String {
         Output::Refuse { code } => format!("refuse {code}"),
         Output::Play { prompt, notice: false } => format!("play {prompt}"),
         Output::Play { prompt, notice: true } => format!("notice {prompt}"),
+        Output::Tone { tone, length } => format!("{} for {} ms", tone.as_str(), length.as_millis()),
         Output::Stop => "stop".into(),
         Output::Refused => "refused".into(),
         Output::Menu(name) => format!("menu {name}"),
@@ -288,6 +290,82 @@ fn a_full_line_says_so_and_hangs_up() {
     caller.session = Session::new(start);
     assert_eq!(caller.does(Input::Begin), ["play lines_busy"]);
     assert_eq!(caller.does(Input::Played), ["hang up"]);
+}
+
+/// Tones where they may stand: before a menu, before the end, in a loop, over the cap.
+const TONES: &str = r##"format: line/v1
+line: { name: 一, max_calls: 1, start: answer, when_full: [{ tone: busy, for: 3s }] }
+numbers: [{ number: "400-555-0100" }]
+prompts: { ask: { file: ask } }
+lists: { bad: { numbers: ["13800138000"] } }
+flows:
+  answer: [{ tone: beep }, { menu: first }]
+  over: [{ tone: congestion, for: 700ms }, hangup]
+  round: [{ tone: silence, for: 1s }, { goto: round }]
+menus:
+  first:
+    prompt: ask
+    keys: { "1": { goto: over }, "2": { goto: round } }
+    when_exhausted: []
+"##;
+
+fn with_tones(full: bool) -> Caller {
+    let mut caller = Caller::new(line(TONES), "13912345678", "4005550100", "2026-10-12T10:00");
+    let mut start = caller.session.start().clone();
+    start.full = full;
+    caller.session = Session::new(start);
+    caller
+}
+
+#[test]
+fn a_tone_sounds_for_its_time_and_the_flow_goes_on() {
+    let mut caller = with_tones(false);
+    assert_eq!(caller.does(Input::Begin), ["beep for 300 ms"]);
+    assert_eq!(caller.session.deadline(), None, "its end is told, not timed");
+    assert_eq!(caller.does(Input::Played), ["menu first", "play ask"]);
+    assert_eq!(caller.presses('1'), ["stop", "key 1", "congestion for 700 ms"]);
+    assert_eq!(caller.does(Input::Played), ["hang up"]);
+}
+
+#[test]
+fn a_key_skips_a_tone_before_a_menu_and_is_kept_for_it_but_the_last_tone_is_heard_out() {
+    let mut caller = with_tones(false);
+    caller.does(Input::Begin);
+    assert_eq!(caller.presses('1'), ["stop", "menu first", "key 1", "congestion for 700 ms"]);
+    assert_eq!(caller.presses('1'), Vec::<String>::new());
+    assert_eq!(caller.does(Input::Played), ["hang up"]);
+}
+
+#[test]
+fn a_caller_over_the_cap_hears_busy_and_is_let_go() {
+    let mut caller = with_tones(true);
+    assert_eq!(caller.does(Input::Begin), ["busy for 3000 ms"]);
+    assert_eq!(caller.does(Input::Played), ["hang up"]);
+}
+
+#[test]
+fn tones_in_a_circle_end_with_the_steps_and_a_tone_answers_the_call() {
+    let mut caller = with_tones(false);
+    caller.does(Input::Begin);
+    caller.does(Input::Played);
+    let mut heard = caller.presses('2');
+    let mut rounds = 0;
+    while heard.last().is_some_and(|last| last == "silence for 1000 ms") {
+        heard = caller.does(Input::Played);
+        rounds += 1;
+    }
+    assert_eq!(heard, ["too many steps"]);
+    assert!(rounds <= MOST_STEPS);
+    // Whoever heard something was answered, and cannot be refused any more.
+    let mut start = caller.session.start().clone();
+    start.caller = PhoneNumber::normalise("13800138000");
+    let line = Arc::make_mut(&mut start.line);
+    let refusal = Verb::RefuseIf { predicate: Predicate::CallerIn("bad".into()), code: 603 };
+    let flow = line.flows.get_mut("answer").unwrap();
+    flow[1].verb = refusal;
+    caller.session = Session::new(start);
+    assert_eq!(caller.does(Input::Begin), ["beep for 300 ms"]);
+    assert_eq!(caller.does(Input::Played), ["hang up"], "not 603");
 }
 
 #[test]

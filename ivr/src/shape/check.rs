@@ -272,7 +272,9 @@ impl Checker<'_, '_> {
         if let Some((code, message, proposal)) = wrong(text, kind) {
             self.faults.add(node.at, code, message, proposal);
         } else if let Kind::Ref(section) = kind {
-            self.reference(node.at, text, section);
+            self.reference(node.at, text, None, section);
+        } else if let Kind::WordOr(word, section) = kind {
+            self.reference(node.at, text, Some(word), section);
         }
     }
 
@@ -282,7 +284,12 @@ impl Checker<'_, '_> {
             Kind::Bool if !matches!(text, "true" | "false") && is_boolean_word(text) => {
                 Some(("E201", "write true or false".to_owned()))
             }
-            Kind::Bool | Kind::Count(..) | Kind::Duration(..) | Kind::Period | Kind::Percent => None,
+            Kind::Bool
+            | Kind::Count(..)
+            | Kind::Duration(..)
+            | Kind::Millis(..)
+            | Kind::Period
+            | Kind::Percent => None,
             Kind::Time | Kind::TimeRange => {
                 let why = misread(text).map_or_else(String::new, |(_, why)| format!(" — {why}"));
                 Some(("E202", format!("write \"{text}\"{why}")))
@@ -306,15 +313,15 @@ impl Checker<'_, '_> {
         true
     }
 
-    fn reference(&mut self, at: Spot, name: &str, section: &str) {
-        if self.damaged {
+    fn reference(&mut self, at: Spot, name: &str, word: Option<&str>, section: &str) {
+        if self.damaged || word == Some(name) {
             return;
         }
         let names = self.declared.get(section);
         if names.is_some_and(|names| names.contains(name)) {
             return;
         }
-        let known = || names.into_iter().flatten().map(String::as_str);
+        let known = || word.into_iter().chain(names.into_iter().flatten().map(String::as_str));
         let proposal = did_you_mean(name, known()).map_or_else(
             || format!("defined: {}", known().take(MOST_NAMED).collect::<Vec<_>>().join(", ")),
             |near| format!("did you mean `{near}`?"),
@@ -331,7 +338,7 @@ impl Checker<'_, '_> {
 fn wrong(text: &str, kind: &Kind) -> Option<(&'static str, String, String)> {
     let fault = |code, message: String, proposal: &str| Some((code, message, proposal.to_owned()));
     match kind {
-        Kind::Text | Kind::Ref(_) => {
+        Kind::Text | Kind::Ref(_) | Kind::WordOr(..) => {
             text.trim().is_empty().then(|| ("E014", "empty text".to_owned(), String::new()))
         }
         Kind::Name if scalar::is_name(text) => None,
@@ -339,7 +346,8 @@ fn wrong(text: &str, kind: &Kind) -> Option<(&'static str, String, String)> {
         Kind::Bool if matches!(text, "true" | "false") => None,
         Kind::Bool => fault("E014", format!("{text:?} where true or false is wanted"), "write true or false"),
         Kind::Count(least, most) => count_fault(text, *least, *most),
-        Kind::Duration(least, most) => duration_fault(text, *least, *most),
+        Kind::Duration(least, most) => duration_fault(text, (least * 1000, most * 1000)),
+        Kind::Millis(least, most) => duration_fault(text, (*least, *most)),
         Kind::Period if scalar::period(text).is_some() => None,
         Kind::Period => fault("E016", format!("{text:?} is no period"), "write 30d or 6mo"),
         Kind::Percent if scalar::percent(text).is_some() => None,
@@ -407,7 +415,8 @@ fn count_fault(text: &str, least: u64, most: u64) -> Option<(&'static str, Strin
     }
 }
 
-fn duration_fault(text: &str, least: u64, most: u64) -> Option<(&'static str, String, String)> {
+/// `bounds` are in milliseconds, both included.
+fn duration_fault(text: &str, bounds: (u64, u64)) -> Option<(&'static str, String, String)> {
     let Some(span) = scalar::duration(text) else {
         let proposal =
             match text.strip_suffix('m').filter(|number| number.bytes().all(|b| b.is_ascii_digit())) {
@@ -419,16 +428,22 @@ fn duration_fault(text: &str, least: u64, most: u64) -> Option<(&'static str, St
             };
         return Some(("E016", format!("{text:?} is no duration"), proposal));
     };
-    let fits = span.as_millis() >= u128::from(least) * 1000 && span.as_millis() <= u128::from(most) * 1000;
-    (!fits).then(|| ("E015", format!("{text} is out of bounds"), format!("{least}s to {most}s")))
+    let (least, most) = bounds;
+    let fits = (u128::from(least)..=u128::from(most)).contains(&span.as_millis());
+    let unit = |millis: u64| match millis % 1000 {
+        0 => format!("{}s", millis / 1000),
+        _ => format!("{millis}ms"),
+    };
+    (!fits)
+        .then(|| ("E015", format!("{text} is out of bounds"), format!("{} to {}", unit(least), unit(most))))
 }
 
 fn wanted(kind: &Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Name | Kind::OneOf(_) | Kind::Ref(_) | Kind::Or(..) => "a word",
+        Kind::Text | Kind::Name | Kind::OneOf(_) | Kind::Ref(_) | Kind::WordOr(..) | Kind::Or(..) => "a word",
         Kind::Bool => "true or false",
         Kind::Count(..) => "a whole number",
-        Kind::Duration(..) => "a duration such as 15s",
+        Kind::Duration(..) | Kind::Millis(..) => "a duration such as 15s",
         Kind::Period => "a period such as 90d",
         Kind::Percent => "a share such as 10%",
         Kind::Date => "a date in quotes",

@@ -29,6 +29,8 @@ pub enum Kind {
     Count(u64, u64),
     /// `15s`, `3min`, `2h`; bounds in seconds, both included.
     Duration(u64, u64),
+    /// The same, bounds in milliseconds.
+    Millis(u64, u64),
     /// `90d`, `6mo`: how long something is kept.
     Period,
     /// `10%`.
@@ -51,6 +53,8 @@ pub enum Kind {
     OneOf(&'static Words),
     /// A name that a section of the line defines.
     Ref(&'static str),
+    /// This word, or else a name that a section of the line defines.
+    WordOr(&'static str, &'static str),
     /// A list; how many items at least and at most.
     List(&'static Self, usize, usize),
     /// A map from names to values.

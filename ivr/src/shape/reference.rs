@@ -76,6 +76,7 @@ fn what(kind: &Kind) -> String {
         Kind::Bool => "true or false".to_owned(),
         Kind::Count(least, most) => format!("{least} to {most}"),
         Kind::Duration(least, most) => format!("duration, {} to {}", span(*least), span(*most)),
+        Kind::Millis(least, most) => format!("duration, {} to {}", millis(*least), millis(*most)),
         Kind::Period => "period: days `30d`, calendar months `6mo`".to_owned(),
         Kind::Percent => "percent: `10%`".to_owned(),
         Kind::Date => "date: `\"2026-10-01\"`".to_owned(),
@@ -89,6 +90,7 @@ fn what(kind: &Kind) -> String {
             words.words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or ")
         }
         Kind::Ref(section) => format!("a name of {section}"),
+        Kind::WordOr(word, section) => format!("`{word}` or a name of {section}"),
         Kind::List(of, least, most) if least == most => format!("list of {least}: {}", what(of)),
         Kind::List(of, least, most) => format!("list of {least} to {most}: {}", what(of)),
         Kind::Named(of) => format!("map by name: {}", what(of)),
@@ -107,4 +109,8 @@ fn span(seconds: u64) -> String {
         whole if whole % 60 == 0 => format!("{}min", whole / 60),
         whole => format!("{whole}s"),
     }
+}
+
+fn millis(millis: u64) -> String {
+    if millis.is_multiple_of(1000) { span(millis / 1000) } else { format!("{millis}ms") }
 }

@@ -63,11 +63,13 @@ impl Writer {
 
     fn kind(&mut self, kind: &Kind) -> Value {
         match kind {
-            Kind::Text | Kind::Ref(_) => json!({ "type": "string", "minLength": 1 }),
+            Kind::Text | Kind::Ref(_) | Kind::WordOr(..) => json!({ "type": "string", "minLength": 1 }),
             Kind::Name => json!({ "type": "string", "pattern": scalar::name_rule() }),
             Kind::Bool => json!({ "type": "boolean" }),
             Kind::Count(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
-            Kind::Duration(..) => json!({ "type": "string", "pattern": "^[0-9]+(ms|s|min|h|d)$" }),
+            Kind::Duration(..) | Kind::Millis(..) => {
+                json!({ "type": "string", "pattern": "^[0-9]+(ms|s|min|h|d)$" })
+            }
             Kind::Period => json!({ "type": "string", "pattern": "^[0-9]+(d|mo)$" }),
             Kind::Percent => json!({ "type": "string", "pattern": "^[0-9]{1,3}%$" }),
             Kind::Date => json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }),

@@ -17,7 +17,6 @@ use super::report::Reporter;
 use super::wiring::Source;
 use crate::dtmf::{Receiver, Sender, Way, band};
 use crate::ice::Lite;
-use crate::prompts::Prompt;
 use crate::quality::{Conditions, Impairment, Losses, Rating};
 use crate::reception::{Admission, Reception};
 use crate::rtp::{self, Header};
@@ -143,9 +142,9 @@ impl Channel {
         self.schedule(now.mono);
     }
 
-    /// Plays once (`once` is the token) or in a loop. What played before is gone.
-    pub(super) fn play(&mut self, now: Now, audio: Prompt, once: Option<u64>) {
-        self.playing = Some(Playing::new(audio, once));
+    /// What played before is gone.
+    pub(super) fn play(&mut self, now: Now, playing: Playing) {
+        self.playing = Some(playing);
         self.outgoing.part();
         self.schedule(now.mono);
     }

@@ -16,36 +16,53 @@ use crate::seam::{Event, Port, Sink, Stream, Tapped};
 /// What plays on a leg.
 #[derive(Clone, Debug)]
 pub(super) struct Playing {
-    audio: Prompt,
+    /// Over and over; `None` is silence.
+    audio: Option<Prompt>,
     at: usize,
-    /// The token of a `Play`; `None` for a loop.
-    pub(super) once: Option<u64>,
+    /// What is left of it, in samples; `None`: it goes on until it is stopped.
+    left: Option<usize>,
+    /// Comes back when it has ended.
+    token: u64,
 }
 
 impl Playing {
-    pub(super) fn new(audio: Prompt, once: Option<u64>) -> Self {
-        Self { audio, at: 0, once }
+    /// From its beginning to its end.
+    pub(super) fn once(audio: Prompt, token: u64) -> Self {
+        let left = Some(audio.pcma.len());
+        Self { audio: Some(audio), at: 0, left, token }
     }
 
-    /// Copies the next stretch, in the bytes of a law; how many of them are audio. None at its end.
+    /// Until it is stopped.
+    pub(super) fn endless(audio: Prompt) -> Self {
+        Self { audio: Some(audio), at: 0, left: None, token: 0 }
+    }
+
+    /// A tone, or silence, for so long or until it is stopped.
+    pub(super) fn tone(audio: Option<Prompt>, length: Option<Duration>, token: u64) -> Self {
+        let samples =
+            |length: Duration| usize::try_from(length.as_millis()).unwrap_or(usize::MAX).saturating_mul(8);
+        Self { audio, at: 0, left: length.map(samples), token }
+    }
+
+    /// Copies the next stretch, in the bytes of a law; how many of them are of it. None at its end.
     fn fill(&mut self, law: Law, frame: &mut [u8]) -> usize {
-        let audio = match law {
-            Law::A => &self.audio.pcma,
-            Law::Mu => &self.audio.pcmu,
-        };
-        if self.once.is_none() && self.at >= audio.len() {
-            self.at = 0;
+        let len = self.left.map_or(frame.len(), |left| left.min(frame.len()));
+        let audio = self.audio.as_ref().map_or(&[][..], |audio| match law {
+            Law::A => &audio.pcma,
+            Law::Mu => &audio.pcmu,
+        });
+        let mut filled = 0;
+        while filled < len && !audio.is_empty() {
+            if self.at >= audio.len() {
+                self.at = 0;
+            }
+            let rest = &audio[self.at..];
+            let piece = rest.len().min(len - filled);
+            frame[filled..filled + piece].copy_from_slice(&rest[..piece]);
+            self.at += piece;
+            filled += piece;
         }
-        let rest = audio.get(self.at..).unwrap_or_default();
-        let len = rest.len().min(frame.len());
-        frame[..len].copy_from_slice(&rest[..len]);
-        self.at += len;
-        // A loop goes round inside a frame when its length is no multiple of it.
-        if self.once.is_none() && len < frame.len() {
-            let more = (frame.len() - len).min(audio.len());
-            frame[len..len + more].copy_from_slice(&audio[..more]);
-            self.at = more;
-        }
+        self.left = self.left.map(|left| left - len);
         len
     }
 }
@@ -191,7 +208,7 @@ impl Channel {
         let frame = &mut coded[..samples];
         let played = self.playing.as_mut().map_or(0, |playing| playing.fill(law, frame));
         if played == 0 {
-            if let Some(token) = self.playing.take().and_then(|playing| playing.once) {
+            if let Some(Playing { token, .. }) = self.playing.take() {
                 out.tell(Event::Played { leg: self.leg, token });
             }
             if !self.hears.is_empty() {
@@ -203,9 +220,11 @@ impl Channel {
             return Some(samples);
         }
         let mut pcm = [0; MOST_SAMPLES];
-        for (sample, byte) in pcm.iter_mut().zip(frame) {
-            // The quietest byte of a law is not quite silence; ours is.
-            *sample = if played == 0 { 0 } else { law.decode(*byte) };
+        // The quietest byte of a law is not quite silence; ours is.
+        if self.playing.as_ref().is_some_and(|playing| playing.audio.is_some()) {
+            for (sample, byte) in pcm.iter_mut().zip(&frame[..played]) {
+                *sample = law.decode(*byte);
+            }
         }
         Some(self.mouth(coding, Rate::Narrow).encoder.encode(&pcm[..samples], payload)).filter(|&len| len > 0)
     }
@@ -252,7 +271,7 @@ impl Channel {
         let hears = agreed.destination().is_some();
         match &self.playing {
             _ if self.keys.is_busy() => true,
-            Some(playing) => playing.once.is_some() || hears,
+            Some(playing) => playing.left.is_some() || hears,
             None => hears && self.hears.is_empty(),
         }
     }

@@ -22,12 +22,13 @@ use base::time::soonest;
 use base::{Digit, LegId, Mono, Name, Now, RecordingId};
 
 use channel::Channel;
+use making::Playing;
 use proof::Kind;
 
-use crate::prompts::{Prompt, Prompts};
+use crate::prompts::Prompts;
 use crate::rtp;
 use crate::seam::{Command, Event, Port, Quality, Side, Sink};
-use crate::tone;
+use crate::tone::Tones;
 
 /// The media of one worker's legs.
 ///
@@ -36,7 +37,8 @@ use crate::tone;
 #[derive(Clone, Debug)]
 pub struct Engine {
     prompts: Arc<Prompts>,
-    ringback: Prompt,
+    /// Those of the prompts' lines, and of lines that are no more while calls of theirs live.
+    tones: Tones,
     /// Ordered, so that the outputs of one tick come in the same order in every run.
     channels: BTreeMap<LegId, Channel>,
     /// No channel's deadline is earlier; it may be later when one was put off since the last tick.
@@ -52,8 +54,8 @@ impl Engine {
     /// An engine without legs.
     pub fn new(prompts: Arc<Prompts>) -> Self {
         Self {
+            tones: prompts.tones().clone(),
             prompts,
-            ringback: tone::ringback(),
             channels: BTreeMap::new(),
             next: None,
             pulse: None,
@@ -82,9 +84,10 @@ impl Engine {
             }
             Command::Close { leg } => self.close(now, leg, out),
             Command::Play { leg, line, prompt, token } => self.play(now, leg, &line, &prompt, token, out),
-            Command::Ringback { leg } => {
-                let audio = self.ringback.clone();
-                self.with(leg, |channel| channel.play(now, audio, None));
+            Command::Music { leg, line, prompt } => self.music(now, leg, &line, &prompt),
+            Command::Tone { leg, country, tone, length, token } => {
+                let audio = self.tones.find(country, tone);
+                self.with(leg, |channel| channel.play(now, Playing::tone(audio, length, token)));
             }
             Command::Stop { leg } => self.with(leg, |channel| channel.stop(now)),
             Command::Bridge { a, b } => self.bridge(now, a, b),
@@ -103,7 +106,10 @@ impl Engine {
                 self.with(leg, |channel| queued = channel.press(now, digit));
                 self.ignored += u64::from(!queued);
             }
-            Command::Prompts(prompts) => self.prompts = prompts,
+            Command::Prompts(prompts) => {
+                self.tones.share(prompts.tones());
+                self.prompts = prompts;
+            }
         }
     }
 
@@ -211,10 +217,19 @@ impl Engine {
 
     fn play(&mut self, now: Now, leg: LegId, line: &Name, prompt: &Name, token: u64, out: &mut impl Sink) {
         if let Some(audio) = self.prompts.find(line, prompt).cloned() {
-            self.with(leg, |channel| channel.play(now, audio, Some(token)));
+            self.with(leg, |channel| channel.play(now, Playing::once(audio, token)));
         } else {
             self.with(leg, |channel| channel.stop(now));
             out.tell(Event::PromptMissing { leg, token });
+        }
+    }
+
+    fn music(&mut self, now: Now, leg: LegId, line: &Name, prompt: &Name) {
+        if let Some(audio) = self.prompts.find(line, prompt).cloned() {
+            self.with(leg, |channel| channel.play(now, Playing::endless(audio)));
+        } else {
+            self.ignored += 1;
+            self.with(leg, |channel| channel.stop(now));
         }
     }
 

@@ -9,14 +9,17 @@ mod tests;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use base::Name;
 use base::g711::Law;
+use base::{Country, Name};
 use bytes::Bytes;
 
-/// All prompts of all lines, immutable; shared by `Arc`.
+use crate::tone::Tones;
+
+/// All prompts of all lines, and the tones of their countries; immutable, shared by `Arc`.
 #[derive(Clone, Debug, Default)]
 pub struct Prompts {
     by_name: HashMap<(Name, Name), Prompt>,
+    tones: Tones,
 }
 
 /// One prompt at 8 kHz in both laws.
@@ -85,6 +88,16 @@ impl Prompts {
     /// Adds or replaces a prompt of a line.
     pub fn insert(&mut self, line: Name, prompt: Name, audio: Prompt) {
         self.by_name.insert((line, prompt), audio);
+    }
+
+    /// A line is of this country: its tones are rendered here, and by no worker.
+    pub fn insert_country(&mut self, country: Country) {
+        self.tones.render(country);
+    }
+
+    /// The tones that are rendered.
+    pub fn tones(&self) -> &Tones {
+        &self.tones
     }
 
     /// The prompt of a line.

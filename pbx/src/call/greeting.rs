@@ -19,7 +19,7 @@ pub(crate) struct Greeting {
     session: Session,
     /// The caller is one too many: hears `when_full` as early media and is refused.
     full: bool,
-    /// A prompt plays, and ends by then even if nobody tells.
+    /// A prompt or a tone plays, and ends by then even if nobody tells.
     playing: Option<Mono>,
     early_media: bool,
 }
@@ -106,6 +106,11 @@ impl Greeting {
             match output {
                 Output::Refuse { code } => return Next::Refuses(code),
                 Output::Play { prompt, notice } => self.play(prompt, notice, scene),
+                Output::Tone { tone, length } => {
+                    let leg = self.speak(scene);
+                    scene.sound(leg, tone, Some(length));
+                    scene.tell(Told::Sounding { tone });
+                }
                 Output::Stop => {
                     self.playing = None;
                     let leg = scene.visit.caller;
@@ -142,6 +147,16 @@ impl Greeting {
     }
 
     fn play(&mut self, prompt: Name, notice: bool, scene: &mut Scene<'_>) {
+        let leg = self.speak(scene);
+        if notice {
+            scene.visit.notice = Notice::Playing;
+        }
+        scene.play_prompt(leg, prompt.clone());
+        scene.tell(Told::Playing { prompt });
+    }
+
+    /// The line is about to be heard: the caller is answered, or hears it early.
+    fn speak(&mut self, scene: &mut Scene<'_>) -> LegId {
         let leg = scene.visit.caller;
         if !self.full {
             scene.answer();
@@ -149,12 +164,8 @@ impl Greeting {
             self.early_media = true;
             scene.floor.push(seam::Output::Progress { leg, status: EARLY_MEDIA, media: true });
         }
-        if notice {
-            scene.visit.notice = Notice::Playing;
-        }
         self.playing = Some(scene.now.mono + LONGEST_PROMPT);
-        scene.play_prompt(leg, prompt.clone());
-        scene.tell(Told::Playing { prompt });
+        leg
     }
 }
 

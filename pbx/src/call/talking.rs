@@ -9,7 +9,7 @@ use crate::call::Event;
 use crate::call::greeting::Greeting;
 use crate::call::ringing::Taken;
 use crate::call::visit::{Scene, Visit};
-use crate::seam::{Output, Sound, Told};
+use crate::seam::{Output, Told};
 use crate::seats::{Lease, SeatKey};
 
 /// A conversation.
@@ -20,6 +20,14 @@ pub(crate) struct Talking {
     pub(crate) terms: Terms,
     since: Mono,
     bridged: bool,
+    held: Held,
+}
+
+/// Who is held and hears music.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    caller: bool,
+    seat: bool,
 }
 
 /// What holds for a conversation, whichever seat talks.
@@ -72,7 +80,7 @@ impl Talking {
         let seat = lease.key().seat.clone();
         scene.visit.connected.get_or_insert(since);
         scene.visit.seat = Some(seat.clone());
-        let mut talking = Self { lease, leg, terms, since, bridged };
+        let mut talking = Self { lease, leg, terms, since, bridged, held: Held::default() };
         talking.join(scene);
         scene.put_on_record();
         scene.tell(Told::Connected { seat, recording: scene.visit.recorded_as() });
@@ -81,7 +89,8 @@ impl Talking {
 
     /// The seat has them back after a transfer that came to nothing.
     pub(crate) fn resume(lease: Lease, leg: LegId, terms: Terms, scene: &mut Scene<'_>) -> Self {
-        let mut talking = Self { lease, leg, terms, since: scene.now.mono, bridged: false };
+        let since = scene.now.mono;
+        let mut talking = Self { lease, leg, terms, since, bridged: false, held: Held::default() };
         talking.join(scene);
         talking
     }
@@ -100,11 +109,12 @@ impl Talking {
         Next::Stays(self)
     }
 
-    /// Both hear each other, or the held one hears ringback: never dead air (line-language.md 5.8, 3).
+    /// Both hear each other, or the held one hears the line's music, from its beginning.
     fn join(&mut self, scene: &mut Scene<'_>) {
         let (caller, seat) = (scene.visit.caller, self.leg);
-        let (caller_holds, seat_holds) = (scene.visit.is_holding(caller), scene.visit.is_holding(seat));
-        if !caller_holds && !seat_holds {
+        let held = Held { caller: scene.visit.is_holding(seat), seat: scene.visit.is_holding(caller) };
+        let before = std::mem::replace(&mut self.held, held);
+        if !held.caller && !held.seat {
             if !self.bridged {
                 self.bridged = true;
                 scene.floor.push(Output::Bridge { a: caller, b: seat });
@@ -114,11 +124,12 @@ impl Talking {
             return;
         }
         self.part(scene);
-        if caller_holds {
-            scene.play(seat, Sound::Ringback);
+        // A phone may say again what it said: the music goes on.
+        if held.seat && !before.seat {
+            scene.soothe(seat, scene.visit.line.music.clone());
         }
-        if seat_holds {
-            scene.play(caller, Sound::Ringback);
+        if held.caller && !before.caller {
+            scene.soothe(caller, scene.visit.line.music.clone());
         }
     }
 
@@ -154,6 +165,7 @@ impl Talking {
         let Some(own) = visit.own_seat.take() else { return };
         visit.own_seat = Some(std::mem::replace(&mut self.lease, own));
         std::mem::swap(&mut visit.caller, &mut self.leg);
+        std::mem::swap(&mut self.held.caller, &mut self.held.seat);
         // What the line would say next, it would say to the one who left.
         self.terms.greeting = None;
         if let Some(shown) = scene.seat_shown(scene.visit.caller) {
@@ -164,6 +176,8 @@ impl Talking {
     /// Another phone of a party takes its place.
     pub(crate) fn replace(&mut self, old: LegId, new: LegId, scene: &mut Scene<'_>) {
         self.part(scene);
+        // The new phone has heard nothing yet.
+        self.held = Held::default();
         scene.let_go(old, Cause::Transferred);
         if scene.visit.first == old {
             scene.visit.first = new;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use base::{Cause, LegId, Mono};
+use base::{Cause, LegId, Mono, Tone};
 use ivr::session::Input;
 
 use crate::call::Event;
@@ -16,7 +16,7 @@ use crate::call::talking::{Talking, Terms};
 use crate::call::visit::Scene;
 use crate::cdr::{TransferKind, TransferRecord};
 use crate::routing;
-use crate::seam::{Output, Sound, Told};
+use crate::seam::{Output, Told};
 use crate::seats::{Lease, SeatKey};
 
 /// A party is on its way from one seat to another.
@@ -79,7 +79,7 @@ impl Transferring {
         note(&by, goal.seat.as_str(), TransferKind::Blind, None, scene);
         scene.tell(Told::Transfers { by: by.seat.clone(), to: goal.seat.clone() });
         let caller = scene.visit.caller;
-        scene.play(caller, Sound::Ringback);
+        scene.sound(caller, Tone::Ringback, None);
         let now = scene.now.mono;
         let goal = Goal::Settles { key: goal, again: now, until: now + SETTLES_WITHIN };
         let Talking { lease, terms, .. } = talking;
@@ -210,7 +210,7 @@ impl Transferring {
         if let Goal::Rings(ringing) = std::mem::replace(&mut self.goal, settled) {
             ringing.abandon(cause, scene);
             let caller = scene.visit.caller;
-            scene.play(caller, Sound::Ringback);
+            scene.sound(caller, Tone::Ringback, None);
         }
         self.failed(cause, scene)
     }

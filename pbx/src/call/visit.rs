@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{CallId, Cause, Digit, LegId, Mono, Name, Now, PhoneNumber, RecordingId};
+use base::{CallId, Cause, Digit, LegId, Mono, Name, Now, PhoneNumber, RecordingId, Tone};
 use ivr::line::Line;
 
 use crate::call::taping::Taping;
@@ -446,6 +446,25 @@ impl Scene<'_> {
     pub(crate) fn play_prompt(&mut self, leg: LegId, prompt: Name) {
         let line = self.visit.line.id.clone();
         self.play(leg, Sound::Prompt { line, prompt });
+    }
+
+    /// A tone of the line's country.
+    pub(crate) fn sound(&mut self, leg: LegId, tone: Tone, length: Option<Duration>) {
+        let country = self.visit.line.country;
+        self.play(leg, Sound::Tone { country, tone, length });
+    }
+
+    /// What a party hears that waits: music, else ringback; never dead air (line-language.md 5.8, 3).
+    pub(crate) fn soothe(&mut self, leg: LegId, music: Option<Name>) {
+        let line = self.visit.line.id.clone();
+        // The prompts that are loaded are the newest plan's; a call keeps the line that it began with.
+        let is_loaded = |prompt: &Name| {
+            self.floor.plan.lines.get(&line).is_some_and(|newest| newest.prompts.contains_key(prompt))
+        };
+        match music.filter(is_loaded) {
+            Some(prompt) => self.play(leg, Sound::Music { line, prompt }),
+            None => self.sound(leg, Tone::Ringback, None),
+        }
     }
 
     pub(crate) fn tell(&mut self, what: Told) {

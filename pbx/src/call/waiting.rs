@@ -1,4 +1,4 @@
-//! Waiting: the caller hears ringback while seats are hunted, in a queue or by a `ring` step.
+//! Waiting: the caller hears ringback or the queue's music while seats are hunted, in a queue or by a `ring` step.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::call::ringing::Taken;
 use crate::call::visit::Scene;
 use crate::hunt::{Hunt, Passes, Winner};
 use crate::queue::{QueueKey, Ticket};
-use crate::seam::{Sound, Told};
+use crate::seam::Told;
 use crate::seats::{Lease, SeatKey};
 
 /// The caller waits for a seat.
@@ -69,6 +69,7 @@ impl Waiting {
     fn ring(greeting: Greeting, ring: Ring, scene: &mut Scene<'_>) -> Next {
         let seats = seat_keys(&ring, scene);
         let ticket = scene.floor.queues.enter(scene.visit.id, None, seats);
+        scene.soothe(scene.visit.caller, None);
         Self::hunt(greeting, ring, Passes::One, ticket, None, scene)
     }
 
@@ -93,6 +94,8 @@ impl Waiting {
             last_try: queue.ring.last_try,
         };
         let ticket = scene.floor.queues.enter(scene.visit.id, Some(key), seats);
+        // Once: it goes on whoever rings, and whoever does not answer.
+        scene.soothe(scene.visit.caller, queue.music);
         Self::hunt(greeting, queue.ring, Passes::Many, ticket, Some(queued), scene)
     }
 
@@ -104,8 +107,6 @@ impl Waiting {
         queued: Option<Queued>,
         scene: &mut Scene<'_>,
     ) -> Next {
-        let caller = scene.visit.caller;
-        scene.play(caller, Sound::Ringback);
         let hunt = Hunt::begin(ring, passes, scene, &ticket);
         Self { greeting, hunt, ticket, since: scene.now.mono, queued }.look_round(scene)
     }
@@ -135,7 +136,7 @@ impl Waiting {
                 self.expire(scene);
                 None
             }
-            // Ringback goes on over the caller's own hold; progress of seats is theirs.
+            // What the caller hears goes on over its own hold; progress of seats is theirs.
             Event::Progressed { .. } | Event::Played { .. } | Event::Held { .. } | Event::SeatsChanged => {
                 None
             }

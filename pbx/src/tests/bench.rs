@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Cause, Digit, Entropy, LegId, Machine, Mono, Name, Now, PhoneNumber, Timestamp};
+use base::{Cause, Country, Digit, Entropy, LegId, Machine, Mono, Name, Now, PhoneNumber, Timestamp};
 use ivr::line::{
     KeyAction, LastTry, Line, Menu, Number, NumberStatus, Order, Place, PromptFile, Queue, Reach, Recording,
     Retention, Ring, Seat, Step, Strategy, Verb,
@@ -171,7 +171,11 @@ impl Bench {
         self.said.iter().rev().find_map(|output| match output {
             Output::Play { leg: whose, sound } if *whose == leg => Some(match sound {
                 Sound::Prompt { prompt, .. } => prompt.as_str().to_owned(),
-                Sound::Ringback => "ringback".to_owned(),
+                Sound::Music { prompt, .. } => format!("{prompt} over and over"),
+                Sound::Tone { tone, length: None, .. } => tone.as_str().to_owned(),
+                Sound::Tone { tone, length: Some(length), .. } => {
+                    format!("{} for {} ms", tone.as_str(), length.as_millis())
+                }
             }),
             _ => None,
         })
@@ -271,6 +275,8 @@ fn line() -> Line {
         title: "华宁".to_owned(),
         timezone: "Asia/Shanghai".into(),
         language: "zh-CN".into(),
+        country: Country::Cn,
+        music: None,
         max_calls: 10,
         when_full: vec![step(Verb::Play("lines_busy".into()))],
         start: "answer_call".into(),
@@ -336,7 +342,7 @@ fn menu() -> Menu {
 }
 
 fn prompts() -> BTreeMap<Name, PromptFile> {
-    ["welcome", "notice", "main_menu", "lines_busy", "all_busy", "nobody", "press_to_accept"]
+    ["welcome", "notice", "main_menu", "lines_busy", "all_busy", "nobody", "press_to_accept", "piano"]
         .map(|name| (name.into(), PromptFile { file: format!("prompts/{name}.wav"), text: None }))
         .into()
 }
@@ -355,6 +361,7 @@ fn queue(strategy: Strategy, seats: &[&str], timeout: u64, max_wait: u64, wrap_u
         max_wait: secs(max_wait),
         max_waiting: 20,
         wrap_up: secs(wrap_up),
+        music: None,
         when_no_seats: play("nobody"),
         when_full: play("all_busy"),
         when_timed_out: play("all_busy"),

@@ -1,10 +1,12 @@
 //! Stories at the door: numbers, caps, early media for one too many, who may dial whom.
 
-use base::{Cause, LegId};
-use ivr::line::NumberStatus;
+use std::time::Duration;
 
-use super::bench::{Bench, change, number, plan, secs};
-use crate::seam::{Input, Origin, Output};
+use base::{Cause, Country, LegId, Tone};
+use ivr::line::{NumberStatus, Verb};
+
+use super::bench::{Bench, change, number, plan, secs, step};
+use crate::seam::{Input, Origin, Output, Sound, Told};
 
 fn trunk() -> Origin {
     Origin::Trunk("carrier".into())
@@ -57,6 +59,48 @@ fn the_eleventh_caller_hears_lines_busy_as_early_media_and_is_refused() {
     bench.end(LegId::arrived(0), Cause::CallerHungUp);
     let next = bench.caller();
     assert!(bench.said.contains(&Output::Answer { leg: next }));
+}
+
+#[test]
+fn the_caller_over_the_cap_may_hear_busy_of_the_lines_country_as_early_media() {
+    let mut plan = plan();
+    change(&mut plan, |line| {
+        line.max_calls = 1;
+        line.country = Country::Hk;
+        line.when_full = vec![step(Verb::Tone { tone: Tone::Busy, length: secs(3) })];
+    });
+    let mut bench = Bench::with(plan, &[]);
+    bench.caller();
+    bench.take();
+    let leg = bench.caller();
+    let sound = Sound::Tone { country: Country::Hk, tone: Tone::Busy, length: Some(secs(3)) };
+    assert!(bench.said.contains(&Output::Progress { leg, status: 183, media: true }));
+    assert!(bench.said.contains(&Output::Play { leg, sound }));
+    assert!(!bench.said.contains(&Output::Answer { leg }));
+    bench.after(secs(3));
+    assert_eq!(bench.refused(leg), None, "media says when it was heard");
+    bench.input(Input::Played { leg });
+    assert_eq!(bench.refused(leg), Some((486, Cause::LineFull)));
+}
+
+#[test]
+fn a_tone_answers_the_call_and_the_line_goes_on_behind_it() {
+    let mut plan = plan();
+    change(&mut plan, |line| {
+        let flow = line.flows.get_mut("answer_call").unwrap();
+        flow[0] = step(Verb::Tone { tone: Tone::Beep, length: Duration::from_millis(300) });
+    });
+    let mut bench = Bench::with(plan, &[]);
+    let leg = bench.caller();
+    assert!(bench.said.contains(&Output::Answer { leg }));
+    assert_eq!(bench.plays(leg).as_deref(), Some("beep for 300 ms"));
+    bench.input(Input::Played { leg });
+    assert_eq!(bench.plays(leg).as_deref(), Some("notice"));
+    let told = bench
+        .said
+        .iter()
+        .any(|output| matches!(output, Output::Tell { what: Told::Sounding { tone: Tone::Beep }, .. }));
+    assert!(told);
 }
 
 #[test]

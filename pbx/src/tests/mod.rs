@@ -3,6 +3,7 @@
 mod bench;
 mod door;
 mod hunting;
+mod music;
 mod nonsense;
 mod picking;
 mod queueing;

@@ -413,7 +413,7 @@ impl World {
                 self.phone(leg).plays += 1;
                 let plays = self.phone(leg).plays;
                 assert!(!self.phone(leg).over, "{leg} hears something after its end");
-                if matches!(sound, Sound::Prompt { .. }) {
+                if matches!(sound, Sound::Prompt { .. } | Sound::Tone { length: Some(_), .. }) {
                     let length = self.within(5_000);
                     self.schedule(length, Act::Ends(leg, plays));
                 }

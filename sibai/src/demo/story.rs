@@ -159,9 +159,10 @@ impl<'a> Stage<'a> {
                 }
                 format!("plays {prompt}")
             }
+            Told::Sounding { tone } => format!("the tone {}", tone.as_str()),
             Told::Key { digit } => format!("heard key {digit}"),
             Told::Menu { menu } => format!("menu {menu}"),
-            Told::Queued { queue } => format!("queue {queue}; the caller hears ringback"),
+            Told::Queued { queue } => format!("queue {queue}; the caller waits"),
             Told::Rings { seat } => {
                 if *seat == ANSWERS {
                     self.later(PICKS_UP, Deed::Answer);

@@ -117,7 +117,8 @@ impl Node {
         let token = channel.play;
         let command = match sound {
             Sound::Prompt { line, prompt } => MediaCommand::Play { leg, line, prompt, token },
-            Sound::Ringback => MediaCommand::Ringback { leg },
+            Sound::Music { line, prompt } => MediaCommand::Music { leg, line, prompt },
+            Sound::Tone { country, tone, length } => MediaCommand::Tone { leg, country, tone, length, token },
         };
         self.media(leg, command);
     }

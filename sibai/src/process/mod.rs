@@ -458,6 +458,9 @@ pub(crate) fn prompts(loaded: &Loaded) -> Result<Prompts, Vec<String>> {
             Err(sentence) => unplayable.push(sentence),
         }
     }
+    for line in loaded.plan.iter().flat_map(|plan| plan.lines.values()) {
+        prompts.insert_country(line.country);
+    }
     if unplayable.is_empty() { Ok(prompts) } else { Err(unplayable) }
 }
 

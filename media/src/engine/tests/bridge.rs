@@ -128,7 +128,7 @@ fn a_recording_goes_on_with_another_seat() {
 fn bridging_ends_ringback_and_a_later_prompt_is_heard_instead_of_the_other() {
     let (mut bed, _, mut seat) = Bed::talking(Law::A);
     bed.command(Command::Unbridge { a: SEAT, b: CALLER });
-    bed.command(Command::Ringback { leg: CALLER });
+    bed.ring(CALLER);
     bed.pass(Duration::from_millis(100));
     bed.command(Command::Bridge { a: CALLER, b: SEAT });
     bed.rtp(CALLER);

@@ -43,7 +43,7 @@ fn keys_are_told_once_while_silent_playing_and_bridged() {
     press(&mut bed, &mut caller, "12");
     bed.play(CALLER, "welcome", 1);
     press(&mut bed, &mut caller, "3");
-    bed.command(Command::Ringback { leg: CALLER });
+    bed.ring(CALLER);
     press(&mut bed, &mut caller, "4#");
     bed.agree(&Phone::new(SEAT, "203.0.113.2:6000", Law::A));
     bed.command(Command::Bridge { a: CALLER, b: SEAT });

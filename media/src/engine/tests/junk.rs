@@ -112,14 +112,22 @@ fn command(kind: u8, phone: &Phone) -> Command {
         leg,
         stream: Stream { remote_rtp, direction, ..phone.stream.clone() },
     };
-    match kind % 16 {
+    match kind % 18 {
         0 => Command::Close { leg },
         1 | 2 => Command::Open { leg, ssrc: 7 },
         3 | 4 => with(Direction::Both, phone.address),
         5 => with(Direction::Inactive, address("0.0.0.0:0")),
         6 => with(Direction::SendOnly, address("198.51.100.1:5000")),
         7 => Command::Play { leg, line: "line".into(), prompt: "welcome".into(), token: 1 },
-        8 => Command::Ringback { leg },
+        8 => Command::Tone { leg, country: Country::Jp, tone: Tone::Ringback, length: None, token: 2 },
+        16 => Command::Tone {
+            leg,
+            country: Country::Us,
+            tone: Tone::Silence,
+            length: Some(Duration::from_millis(333)),
+            token: 3,
+        },
+        17 => Command::Music { leg, line: "line".into(), prompt: "menu".into() },
         9 => Command::Stop { leg },
         10 | 11 => Command::Bridge { a: CALLER, b: SEAT },
         12 => Command::Unbridge { a: SEAT, b: CALLER },

@@ -8,6 +8,7 @@ mod latch;
 mod play;
 mod report;
 mod sealed;
+mod tones;
 mod web;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::g711::Law;
-use base::{Digit, Entropy, LegId, Mono, Now, RecordingId};
+use base::{Country, Digit, Entropy, LegId, Mono, Now, RecordingId, Tone};
 
 use super::Engine;
 use crate::prompts::{Prompt, Prompts};
@@ -102,6 +103,15 @@ impl Bed {
 
     fn play(&mut self, leg: LegId, name: &str, token: u64) {
         self.command(Command::Play { leg, line: "line".into(), prompt: name.into(), token });
+    }
+
+    /// China's ringback until something else comes.
+    fn ring(&mut self, leg: LegId) {
+        self.tone(leg, Tone::Ringback, None);
+    }
+
+    fn tone(&mut self, leg: LegId, tone: Tone, length: Option<Duration>) {
+        self.command(Command::Tone { leg, country: Country::Cn, tone, length, token: 99 });
     }
 
     fn receive(&mut self, leg: LegId, port: Port, source: SocketAddr, bytes: &[u8]) {

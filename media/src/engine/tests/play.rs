@@ -87,9 +87,9 @@ fn after_a_stall_a_burst_is_bounded_and_nothing_of_the_prompt_is_lost() {
 fn ringback_goes_on_until_stopped_and_then_silence_flows() {
     let mut bed = Bed::new();
     bed.agree(&Phone::new(CALLER, "198.51.100.1:4000", Law::Mu));
-    bed.command(Command::Ringback { leg: CALLER });
+    bed.ring(CALLER);
     bed.pass(Duration::from_secs(12));
-    let tone = crate::tone::ringback().pcmu;
+    let tone = crate::tone::Tones::default().find(Country::Cn, Tone::Ringback).unwrap().pcmu;
     for (n, packet) in bed.rtp(CALLER).iter().enumerate() {
         let at = n * 160 % tone.len();
         assert_eq!(packet.payload, tone[at..at + 160]);
@@ -186,7 +186,7 @@ fn one_stream_for_life_with_timestamps_that_keep_real_time() {
         bed.pass(FRAME);
     }
     bed.command(Command::Unbridge { a: CALLER, b: SEAT });
-    bed.command(Command::Ringback { leg: CALLER });
+    bed.ring(CALLER);
     bed.pass(Duration::from_millis(500));
     let heard = bed.rtp(CALLER);
     for pair in heard.windows(2) {
@@ -230,7 +230,7 @@ fn silence_of_the_peer_is_told_once_and_again_after_it_spoke() {
 fn commands_for_legs_that_are_gone_do_nothing_but_count() {
     let mut bed = Bed::new();
     bed.play(CALLER, "welcome", 1);
-    bed.command(Command::Ringback { leg: CALLER });
+    bed.ring(CALLER);
     bed.command(Command::Bridge { a: CALLER, b: SEAT });
     bed.command(Command::Unbridge { a: CALLER, b: SEAT });
     bed.command(Command::Press { leg: CALLER, digit: digit('1') });
