@@ -69,6 +69,7 @@ const HOUSE: &[Room] = &[
         imports: &["base", "codecs", "sibai", "sip", "media", "pbx", "phones", "test-store"],
         pure: false,
     },
+    Room { name: "load", imports: &["sip"], pure: false },
 ];
 
 /// Crates through which a socket, a clock, a thread or the system's entropy could come in.
