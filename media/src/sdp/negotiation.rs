@@ -30,6 +30,8 @@ pub struct Negotiation {
     chosen: usize,
     agreed: Option<Agreed>,
     offered: bool,
+    /// SRTP that we would rather have is offered alone: the peer refuses it beside plain RTP.
+    alone: bool,
     /// Our last offer had RTP and RTCP on one port.
     muxed: bool,
     /// The keys in our last offer.
@@ -60,6 +62,7 @@ impl Negotiation {
         if terms.order.is_empty() {
             terms.order = vec![Coding::Pcma, Coding::Pcmu];
         }
+        let alone = terms.insists && terms.protection == Protection::Prefer && terms.confidential;
         Self {
             local,
             port,
@@ -72,6 +75,7 @@ impl Negotiation {
             chosen: 0,
             agreed: None,
             offered: false,
+            alone,
             muxed: false,
             keys: Vec::new(),
             web: None,
@@ -107,6 +111,7 @@ impl Negotiation {
             let to_browser = self.terms.takes_dtls() && self.terms.web.is_some_and(|web| web.offered);
             let profile = match self.terms.protection {
                 _ if to_browser => Profile::TlsSavpf,
+                Protection::Prefer if self.alone => Profile::Savp,
                 Protection::Require => Profile::Savp,
                 Protection::Prefer | Protection::Off => Profile::Avp,
             };
@@ -120,6 +125,24 @@ impl Negotiation {
         self.keys = if self.web.is_some() { Vec::new() } else { self.keys_to_offer() };
         self.muxed = self.web.is_some() || self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
         self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, self.muxed)
+    }
+
+    /// Our offer once more for a peer that has refused it, the other way round: SRTP alone where it was offered beside
+    /// plain RTP, and beside it where it was offered alone. `None` where there is but one way: keys are not offered, or
+    /// nothing else may be, or something was agreed on already.
+    pub fn offer_otherwise(&mut self) -> Option<String> {
+        let has_two_ways = self.terms.protection == Protection::Prefer && !self.keys.is_empty();
+        if !has_two_ways || !self.offered || self.agreed.is_some() {
+            return None;
+        }
+        self.alone = !self.alone;
+        self.shapes.clear();
+        Some(self.offer())
+    }
+
+    /// Whether SRTP is offered alone although we would take plain RTP: the peer wants it so.
+    pub const fn insists(&self) -> bool {
+        self.alone
     }
 
     /// Answers an offer, a first or a later one. `signalling` is the address it came from.
@@ -202,10 +225,9 @@ impl Negotiation {
 
     /// The key of the answer to our offer, and which of ours it took.
     fn take_answered_key(&self, audio: &Audio) -> Result<Option<(u32, Keys)>, SdpFault> {
-        if audio.crypto.is_empty()
-            && !audio.profile.is_secure()
-            && self.terms.protection != Protection::Require
-        {
+        // An answer has the profile of its offer (RFC 3264 §6): plain RTP was not offered to who insists on SRTP.
+        let may_be_plain = self.terms.protection != Protection::Require && !self.alone;
+        if may_be_plain && audio.crypto.is_empty() && !audio.profile.is_secure() {
             return Ok(None);
         }
         let (ours, theirs) = Crypto::take_answer(&self.keys, audio.crypto.iter().map(String::as_str))?;

@@ -75,6 +75,8 @@ pub(super) enum Role {
         shows: Presentation,
         /// The INVITE is out.
         sent: bool,
+        /// It is the second: the first was refused for how it offered SRTP.
+        again: bool,
     },
 }
 
@@ -108,7 +110,12 @@ impl Node {
         let (advertised, protection) = (channel.route.advertised, channel.protection);
         let (order, confidential) = (self.codec_order(channel), channel.route.confidential);
         let web = self.terms.web(protection, channel.route.web);
-        let terms = Terms { order, protection, confidential, web, entropy: self.entropy.fork() };
+        let insists = match &channel.role {
+            Role::Placed { target, .. } => self.insistent.holds(target),
+            Role::Arrived { .. } => false,
+        };
+        let entropy = self.entropy.fork();
+        let terms = Terms { order, protection, confidential, insists, web, entropy };
         let negotiation = Negotiation::new(advertised, rtp, rtcp, session, terms);
         let Some(channel) = self.channels.get_mut(&leg) else { return };
         let before = std::mem::replace(&mut channel.ports, Ports::Open(Box::new(negotiation)));
@@ -165,7 +172,36 @@ impl Node {
     fn send_invite(&mut self, now: Now, leg: LegId) {
         let Some(channel) = self.channels.get_mut(&leg) else { return };
         let Ports::Open(negotiation) = &mut channel.ports else { return };
-        let Role::Placed { target, shows, sent } = &mut channel.role else { return };
+        let sdp = negotiation.offer();
+        self.invite(now, leg, sdp);
+    }
+
+    /// A placed leg was refused for its offer: it is made once more the other way, where there is one. For the brain the
+    /// same attempt goes on, its clocks too; whoever gave it up meanwhile is told of its end and not asked again.
+    pub(super) fn offer_otherwise(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        cause: Cause,
+        status: Option<u16>,
+    ) -> bool {
+        if cause != Cause::NoCommonCodec || !status.is_some_and(|status| OFFER_REFUSED.contains(&status)) {
+            return false;
+        }
+        let Some(channel) = self.channels.get_mut(&leg) else { return false };
+        let Ports::Open(negotiation) = &mut channel.ports else { return false };
+        let Role::Placed { again, .. } = &mut channel.role else { return false };
+        if std::mem::replace(again, true) {
+            return false;
+        }
+        let Some(sdp) = negotiation.offer_otherwise() else { return false };
+        self.invite(now, leg, sdp);
+        true
+    }
+
+    fn invite(&mut self, now: Now, leg: LegId, sdp: String) {
+        let Some(channel) = self.channels.get_mut(&leg) else { return };
+        let Role::Placed { target, shows, sent, .. } = &mut channel.role else { return };
         *sent = true;
         let to = destination(target);
         let invite = Outgoing {
@@ -186,7 +222,7 @@ impl Node {
             }),
             to,
             hops: Some(channel.hops),
-            sdp: negotiation.offer(),
+            sdp,
         };
         self.command(now, Command::Place { leg, invite: Box::new(invite) });
     }
@@ -254,6 +290,9 @@ pub(super) fn destination(target: &Target) -> Destination {
         }
     }
 }
+
+/// How an offer as such is refused (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
+const OFFER_REFUSED: [u16; 3] = [415, 488, 606];
 
 /// From user of a caller who withholds the number (RFC 3323 §4.1).
 pub(super) const ANONYMOUS: &str = "anonymous";

@@ -83,7 +83,7 @@ impl Node {
             route,
             protection: self.terms.with_target(&target),
             ports: Ports::Opening(Vec::new()),
-            role: Role::Placed { target, shows, sent: false },
+            role: Role::Placed { target, shows, sent: false, again: false },
             bridged: Some(caller),
             coding: None,
             hops,

@@ -230,6 +230,53 @@ fn keys_are_offered_where_nobody_reads_them_and_where_they_must_be() {
 }
 
 #[test]
+fn who_refuses_keys_beside_plain_rtp_is_offered_them_alone_and_the_other_way_round() {
+    let mut negotiation = protected(Protection::Prefer, true);
+    let beside = negotiation.offer();
+    let alone = negotiation.offer_otherwise().unwrap();
+    assert!(beside.contains(" RTP/AVP 8") && alone.contains(" RTP/SAVP 8"), "{beside}{alone}");
+    assert!(negotiation.insists() && keys_in(&alone).len() == 4);
+    assert!(keys_in(&alone)[0].keying != keys_in(&beside)[0].keying, "who refused a key has read it");
+    // What was offered alone is not answered by plain RTP.
+    let plain = negotiation.clone().take_answer(&with_keys("RTP/AVP", &[]), ip(PEER)).unwrap_err();
+    assert_eq!(plain, SdpFault::Crypto(CryptoFault::Missing));
+    let theirs = key(2, keys_in(&alone)[1].keying.suite());
+    let answer = with_keys("RTP/SAVP", std::slice::from_ref(&theirs));
+    assert!(matches!(negotiation.take_answer(&answer, ip(PEER)).unwrap().security, Security::Srtp(_)));
+    assert_eq!(negotiation.offer_otherwise(), None, "something was agreed on");
+    // Known as such, it is offered them alone at once; and beside, should it refuse that.
+    let known = |confidential| {
+        let terms = Terms {
+            protection: Protection::Prefer,
+            confidential,
+            insists: true,
+            ..Terms::plain(vec![Coding::Pcma])
+        };
+        Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, terms)
+    };
+    let mut again = known(true);
+    assert!(again.offer().contains(" RTP/SAVP 8"));
+    assert!(again.offer_otherwise().unwrap().contains(" RTP/AVP 8") && !again.insists());
+    // Where somebody reads along no key is offered, however the peer insists.
+    assert!(known(false).offer().contains(" RTP/AVP 8"));
+}
+
+#[test]
+fn where_there_is_but_one_way_to_offer_there_is_no_second_try() {
+    for (protection, confidential) in [
+        (Protection::Require, true),
+        (Protection::Require, false),
+        (Protection::Off, true),
+        (Protection::Prefer, false),
+    ] {
+        let mut negotiation = protected(protection, confidential);
+        assert_eq!(negotiation.offer_otherwise(), None, "nothing was offered");
+        negotiation.offer();
+        assert_eq!(negotiation.offer_otherwise(), None, "{protection:?} {confidential}");
+    }
+}
+
+#[test]
 fn dynamic_types_and_missing_rtpmaps_are_understood() {
     let (text, stream) =
         answered("m=audio 4000 RTP/AVP 111 110 a=rtpmap:111 pcma/8000 a=rtpmap:110 Telephone-Event/8000");
