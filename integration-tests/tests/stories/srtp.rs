@@ -238,7 +238,8 @@ fn the_second_try_rings_no_longer_than_the_first_would_have() {
         assert!(raw.example.world.now().mono.since(began) < 20 * SECOND, "it rings on");
     };
     let rang = raw.example.world.now().mono.since(began);
-    assert!(rang > 14 * SECOND && rang < 16 * SECOND, "fifteen seconds are configured: {rang:?}");
+    // It had rung for a second before.
+    assert!(rang > 13 * SECOND && rang < 15 * SECOND, "fifteen seconds are configured: {rang:?}");
     assert_eq!(line(&cancelled, "Call-ID"), line(&second, "Call-ID"));
     raw.responds(&cancelled, "200 OK", "");
     raw.responds(&second, "487 Request Terminated", "");

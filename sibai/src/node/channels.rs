@@ -171,9 +171,10 @@ impl Node {
     /// The INVITE of a placed leg goes out once its ports are bound.
     fn send_invite(&mut self, now: Now, leg: LegId) {
         let Some(channel) = self.channels.get_mut(&leg) else { return };
-        let Ports::Open(negotiation) = &mut channel.ports else { return };
-        let sdp = negotiation.offer();
-        self.invite(now, leg, sdp);
+        if let (Ports::Open(negotiation), Role::Placed { .. }) = (&mut channel.ports, &channel.role) {
+            let sdp = negotiation.offer();
+            self.invite(now, leg, sdp);
+        }
     }
 
     /// A placed leg was refused for its offer: it is made once more the other way, where there is one. For the brain the
