@@ -32,8 +32,12 @@ pub struct Negotiation {
     offered: bool,
     /// SRTP that we would rather have is offered alone: the peer refuses it beside plain RTP.
     alone: bool,
+    /// What the one whom the leg talks with speaks: taken before all where it is offered.
+    wanted: Option<Coding>,
     /// Our last offer had RTP and RTCP on one port.
     muxed: bool,
+    /// The codecs in our last offer with their payload types.
+    codecs: Vec<(Coding, u8)>,
     /// The keys in our last offer.
     keys: Vec<Crypto>,
     /// What our last description says of DTLS.
@@ -76,7 +80,9 @@ impl Negotiation {
             agreed: None,
             offered: false,
             alone,
+            wanted: None,
             muxed: false,
+            codecs: Vec::new(),
             keys: Vec::new(),
             web: None,
             said: None,
@@ -124,6 +130,7 @@ impl Negotiation {
         self.web = self.web_to_offer();
         self.keys = if self.web.is_some() { Vec::new() } else { self.keys_to_offer() };
         self.muxed = self.web.is_some() || self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
+        self.codecs.clone_from(&codecs);
         self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, self.muxed)
     }
 
@@ -138,6 +145,11 @@ impl Negotiation {
         self.alone = !self.alone;
         self.shapes.clear();
         Some(self.offer())
+    }
+
+    /// The one whom the leg talks with speaks this.
+    pub const fn prefer(&mut self, coding: Option<Coding>) {
+        self.wanted = coding;
     }
 
     /// Whether SRTP is offered alone although we would take plain RTP: the peer wants it so.
@@ -182,7 +194,11 @@ impl Negotiation {
         let sealed = if dtls.is_some() { None } else { self.take_answered_key(&audio)? };
         let security = security(sealed.as_ref(), dtls.as_ref());
         self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed, dtls });
-        Ok(Stream { security, ..stream(&audio, coding, payload_type, events, signalling) })
+        let is_free =
+            |pt: u8| pt != payload_type && events.is_none_or(|events: Events| events.payload_type != pt);
+        let others = self.codecs.iter().filter(|&&(other, pt)| other != coding && is_free(pt));
+        let also = others.map(|&(other, pt)| (pt, other)).collect();
+        Ok(Stream { security, also, ..stream(&audio, coding, payload_type, events, signalling) })
     }
 
     /// The keys of our next offer: those that are in use, else one for each suite. The peer may take any of them.
@@ -287,7 +303,8 @@ impl Negotiation {
             self.terms.order.first().is_some_and(|first| first.law().is_some() == coding.law().is_some())
         };
         let mut spoken = audio.codecs.iter().filter(ours);
-        let best = spoken.clone().find(alike).or_else(|| spoken.next());
+        let wanted = spoken.clone().find(|(coding, _)| self.wanted == Some(*coding));
+        let best = wanted.or_else(|| spoken.clone().find(alike)).or_else(|| spoken.next());
         let &(coding, payload_type) = best.ok_or(SdpFault::NoCommonCodec)?;
         let fitting = audio.events.iter().find(|events| events.clock == coding.clock());
         Ok((coding, payload_type, fitting.or(audio.events.first()).copied()))
@@ -387,6 +404,7 @@ fn stream(
     Stream {
         coding,
         payload_type,
+        also: Vec::new(),
         events,
         ptime: audio.ptime,
         remote_rtp: audio.rtp,

@@ -3,7 +3,7 @@
 use base::{Cause, LegId, Now};
 use codecs::Coding;
 use media::dtmf::Keys;
-use media::sdp::{Negotiation, Protection, Terms};
+use media::sdp::{Negotiation, Protection, Terms, offered_codecs};
 use media::{Direction, Stream};
 use pbx::seam::{Presentation, Target};
 use sip::seam::{Command, Destination, Diverting, DivertingForm, Outgoing, Route};
@@ -27,6 +27,8 @@ pub(super) struct Channel {
     pub protection: Protection,
     /// The codec in use.
     pub coding: Option<Coding>,
+    /// What the leg speaks that was placed for this one, which has not been answered yet.
+    pub wanted: Option<Coding>,
     /// How far a leg on its behalf may still go (Max-Forwards).
     pub hops: u32,
     /// The peer holds us.
@@ -146,6 +148,7 @@ impl Node {
         if ours.is_none() {
             match offer {
                 Some(offer) => {
+                    negotiation.prefer(channel.wanted);
                     let Ok((answer, stream)) = negotiation.answer(offer, channel.route.peer) else {
                         // It was acceptable when it arrived; only a change of codecs leads here.
                         self.drop_leg(now, leg, Cause::NoCommonCodec);
@@ -228,14 +231,17 @@ impl Node {
         self.command(now, Command::Place { leg, invite: Box::new(invite) });
     }
 
-    /// Our codecs, the one that the other leg of the call speaks first: no transcoding where none is needed.
+    /// Our codecs, the one that the other leg of the call speaks first: no transcoding where none is needed. A caller who
+    /// has not been answered yet may speak all that it offered, and is answered with what this leg takes of it.
     fn codec_order(&self, channel: &Channel) -> Vec<Coding> {
-        let spoken = channel.bridged.and_then(|caller| self.channels.get(&caller)).and_then(|c| c.coding);
+        let caller = channel.bridged.and_then(|caller| self.channels.get(&caller));
+        let spoken = match caller {
+            Some(Channel { coding: Some(coding), .. }) => vec![*coding],
+            Some(Channel { role: Role::Arrived { offer: Some(offer), .. }, .. }) => offered_codecs(offer),
+            _ => Vec::new(),
+        };
         let mut order = self.terms.codecs.clone();
-        if let Some(coding) = spoken.filter(|coding| order.contains(coding)) {
-            order.retain(|other| *other != coding);
-            order.insert(0, coding);
-        }
+        order.sort_by_key(|coding| spoken.iter().position(|other| other == coding).unwrap_or(spoken.len()));
         order
     }
 
@@ -243,10 +249,14 @@ impl Node {
     pub(super) fn agree(&mut self, leg: LegId, stream: Stream) -> Option<bool> {
         let channel = self.channels.get_mut(&leg)?;
         channel.coding = Some(stream.coding);
+        let caller = channel.bridged.filter(|_| matches!(channel.role, Role::Placed { .. }));
         let held = matches!(stream.direction, Direction::ReceiveOnly | Direction::Inactive);
         let changed = (held != channel.held).then_some(held);
         channel.held = held;
         let worker = channel.worker;
+        if let Some(caller) = caller.and_then(|caller| self.channels.get_mut(&caller)) {
+            caller.wanted = Some(stream.coding);
+        }
         self.out.push_back(Output::Media { worker, command: media::Command::Agree { leg, stream } });
         changed
     }

@@ -86,6 +86,7 @@ impl Node {
             role: Role::Placed { target, shows, sent: false, again: false },
             bridged: Some(caller),
             coding: None,
+            wanted: None,
             hops,
             held: false,
             play: 0,

@@ -116,6 +116,7 @@ impl Node {
             role,
             bridged: None,
             coding: None,
+            wanted: None,
             hops,
             held: false,
             play: 0,

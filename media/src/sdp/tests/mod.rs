@@ -68,6 +68,7 @@ fn a_phones_offer_is_answered_in_full() {
         Stream {
             coding: Coding::Pcmu,
             payload_type: 0,
+            also: Vec::new(),
             events: Some(Events { payload_type: 101, clock: 8000 }),
             ptime: 30,
             remote_rtp: "198.51.100.7:4000".parse().unwrap(),
@@ -129,6 +130,49 @@ fn a_payload_type_keeps_its_meaning_when_we_offer_again() {
     assert!(offer.contains("a=rtpmap:101 opus/48000/2\r\n"), "{offer}");
     assert!(offer.contains("a=rtpmap:111 telephone-event/48000\r\na=fmtp:111 0-15\r\n"), "{offer}");
     assert!(offer.contains("a=rtpmap:96 telephone-event/8000\r\n"), "{offer}");
+}
+
+#[test]
+fn what_the_other_party_speaks_is_taken_before_all_where_it_is_offered() {
+    let browser = described(
+        "m=audio 9 RTP/AVP 111 9 0 8 a=rtpmap:111 opus/48000/2 a=rtpmap:9 G722/8000 a=rtpmap:0 PCMU/8000",
+    );
+    assert_eq!(offered_codecs(&browser), [Coding::Opus, Coding::G722, Coding::Pcmu, Coding::Pcma]);
+    for wanted in HD {
+        let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, Terms::plain(HD.to_vec()));
+        negotiation.prefer(Some(wanted));
+        assert_eq!(negotiation.answer(&browser, ip(PEER)).unwrap().1.coding, wanted);
+    }
+    let mut negotiation = negotiation();
+    negotiation.prefer(Some(Coding::Opus));
+    assert_eq!(
+        negotiation.answer(&browser, ip(PEER)).unwrap().1.coding,
+        Coding::Pcmu,
+        "it is not ours to give"
+    );
+    for nonsense in
+        ["", "v=0", "nonsense", &described("m=audio 0 RTP/AVP 8"), &described("m=video 9 RTP/AVP 8")]
+    {
+        assert!(offered_codecs(nonsense).is_empty(), "{nonsense}");
+    }
+}
+
+#[test]
+fn whatever_we_offered_and_did_not_agree_on_may_be_heard_all_the_same() {
+    let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, Terms::plain(HD.to_vec()));
+    negotiation.offer();
+    let mut another = negotiation.clone();
+    let stream =
+        negotiation.take_answer(&described("m=audio 4 RTP/AVP 111 a=rtpmap:111 opus/48000/2"), ip(PEER));
+    let others = vec![(8, Coding::Pcma), (0, Coding::Pcmu), (9, Coding::G722)];
+    assert_eq!(stream.unwrap().also, others);
+    // Of a number that the answer gave to something else nothing else can be known.
+    let taken = "m=audio 4 RTP/AVP 9 0 a=rtpmap:9 opus/48000/2 a=rtpmap:0 telephone-event/48000";
+    let stream = another.take_answer(&described(taken), ip(PEER)).unwrap();
+    assert_eq!((stream.coding, stream.payload_type), (Coding::Opus, 9));
+    assert_eq!(stream.also, [(8, Coding::Pcma)]);
+    // What we answer with is one codec.
+    assert!(answered("m=audio 4000 RTP/AVP 0 8").1.also.is_empty());
 }
 
 fn protected(protection: Protection, confidential: bool) -> Negotiation {
