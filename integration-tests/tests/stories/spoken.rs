@@ -9,9 +9,9 @@ use crate::words::*;
 
 /// The codecs that a phone's newest call was offered, in their order, when these phones call and are called.
 fn offered(example: &mut Example, seat: &str) -> Vec<String> {
-    let invites =
+    let mut invites =
         example.world.overheard().into_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let invite = invites.filter(|text| text.starts_with("INVITE ")).last();
+    let invite = invites.rfind(|text| text.starts_with("INVITE "));
     let invite = invite.unwrap_or_else(|| panic!("{seat} was not called"));
     let audio = invite.lines().find(|line| line.starts_with("m=audio ")).unwrap_or_default();
     audio.split(' ').skip(3).map(str::to_owned).collect()

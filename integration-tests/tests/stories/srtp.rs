@@ -64,11 +64,10 @@ impl Raw {
 
     /// Responds to a request, and lets a moment pass.
     fn responds(&mut self, request: &str, status: &str, sdp: &str) {
-        let same: String = ["Via", "From", "Call-ID", "CSeq"]
-            .iter()
-            .flat_map(|name| request.lines().filter(move |line| line.starts_with(&format!("{name}:"))))
-            .map(|line| format!("{line}\r\n"))
-            .collect();
+        let names = ["Via:", "From:", "Call-ID:", "CSeq:"];
+        let is_copied = |line: &&str| names.iter().any(|name| line.starts_with(name));
+        let same: Vec<&str> = request.lines().filter(is_copied).collect();
+        let same = same.join("\r\n") + "\r\n";
         let tag = if line(request, "To").contains(";tag=") { "" } else { ";tag=raw" };
         let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         let text = format!(

@@ -198,7 +198,7 @@ impl Negotiation {
             |pt: u8| pt != payload_type && events.is_none_or(|events: Events| events.payload_type != pt);
         let others = self.codecs.iter().filter(|&&(other, pt)| other != coding && is_free(pt));
         let also = others.map(|&(other, pt)| (pt, other)).collect();
-        Ok(Stream { security, also, ..stream(&audio, coding, payload_type, events, signalling) })
+        Ok(Stream { also, security, ..stream(&audio, coding, payload_type, events, signalling) })
     }
 
     /// The keys of our next offer: those that are in use, else one for each suite. The peer may take any of them.
