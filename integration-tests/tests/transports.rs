@@ -3,8 +3,10 @@
 
 mod transports {
     mod browser;
+    mod browser_calls;
     mod browser_talks;
     mod house;
+    mod page;
     mod pings;
     mod places;
     mod secure;

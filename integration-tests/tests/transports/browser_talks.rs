@@ -11,13 +11,12 @@ use phones::audio::tones_in;
 use phones::live::LivePhone;
 use phones::{Action, Audio, Dial, Event};
 
-/// A browser needs some seconds to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::page::{PATIENCE, Page};
 
 /// The page is called over WSS and takes what it is offered first: the caller's own codec.
 #[test]
 fn a_page_talks_in_the_callers_codec_presses_keys_and_holds() -> Result<()> {
-    let mut call = Call::begin("wss", "")?;
+    let mut call = Call::begin("wss", "", "")?;
     call.both_hear()?;
     let codec = call.page.wait_for("codec ", PATIENCE)?;
     ensure!(codec == "codec audio/PCMA", "{codec}");
@@ -29,11 +28,24 @@ fn a_page_talks_in_the_callers_codec_presses_keys_and_holds() -> Result<()> {
 /// The same page over WS, which takes Opus alone.
 #[test]
 fn a_page_talks_in_opus() -> Result<()> {
-    let mut call = Call::begin("ws", "opus")?;
+    let mut call = Call::begin("ws", "opus", "")?;
     call.both_hear()?;
     let codec = call.page.wait_for("codec ", PATIENCE)?;
     ensure!(codec == "codec audio/opus", "{codec}");
     call.presses_keys()?;
+    call.end()
+}
+
+/// The page answers with Opus alone, and yet sends what was offered first: its own side has agreed on all. It is heard from
+/// its first packet on.
+#[test]
+fn a_page_that_speaks_another_codec_than_it_answered_is_heard_from_the_first_packet_on() -> Result<()> {
+    let mut call = Call::begin("ws", "", "opus")?;
+    call.both_hear()?;
+    let told = call.page.wait_for("codec ", PATIENCE)?;
+    ensure!(told == "codec audio/opus", "{told}");
+    let spoken = call.page.wait_for("speaks ", PATIENCE)?;
+    ensure!(spoken == "speaks audio/PCMA", "{spoken}");
     call.end()
 }
 
@@ -45,16 +57,10 @@ struct Call {
 }
 
 impl Call {
-    fn begin(scheme: &str, codec: &str) -> Result<Self> {
+    fn begin(scheme: &str, codec: &str, answer: &str) -> Result<Self> {
         let sibai = Sibai::start(Setup::default().with_every_transport(&Pki::new()?))?;
-        let at = if scheme == "wss" { sibai.wss() } else { sibai.ws() };
-        let script = SCRIPT
-            .replace("SOCKET", &format!("{scheme}://{at}"))
-            .replace("PASSWORD", sibai.password("8001")?)
-            .replace("CODEC", codec);
-        let voice = Audio::tone(f64::from(PAGE_TONE), Duration::from_secs(1));
-        let mut page = Chromium::with_voice(&script, voice.samples())?;
-        page.wait_for("registered", PATIENCE)?;
+        let page = Page { scheme, user: "8001", tone: PAGE_TONE, codec, answer };
+        let mut page = page.open(&sibai)?;
         let mut caller = sibai.carrier_phone(|_| ())?;
         caller.order(Action::Call(Dial { from: Some("13912345678".into()), ..Dial::to("057155550100") }));
         caller.wait_for(PATIENCE, |event| *event == Event::Answered).context("the call was not answered")?;
@@ -122,78 +128,3 @@ const PAGE_TONE: u32 = 700;
 
 /// Longer than the menu's prompt of a fifth of a second.
 const PRESS_EVERY: Duration = Duration::from_secs(1);
-
-/// A seat that answers, tells what it hears ten times in two seconds, and does as it is told.
-const SCRIPT: &str = r#"
-const JsSIP = require("jssip");
-const phone = new JsSIP.UA({
-  sockets: [new JsSIP.WebSocketInterface("SOCKET")],
-  uri: "sip:8001@sibai.test", password: "PASSWORD", session_timers: false, register_expires: 120,
-});
-let call;
-const sender = () => call.connection.getSenders().find(sender => sender.track);
-const press_by_info = key => call.sendDTMF(key, { transportType: "INFO" });
-function press_by_event(key) {
-  const keys = sender().dtmf;
-  keys.addEventListener("tonechange", ({ tone }) => report("tone " + tone));
-  keys.insertDTMF(key, 160, 70);
-}
-async function listen(track) {
-  const stream = new MediaStream([track]);
-  const silent = new Audio();
-  silent.muted = true;
-  silent.srcObject = stream;
-  silent.play();
-  const context = new AudioContext();
-  await context.resume();
-  const ear = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
-  context.createMediaStreamSource(stream).connect(ear);
-  const bins = new Float32Array(ear.frequencyBinCount);
-  setInterval(() => {
-    ear.getFloatFrequencyData(bins);
-    const best = bins.indexOf(Math.max(...bins));
-    const hertz = best * context.sampleRate / ear.fftSize;
-    report(bins[best] > -60 ? "hears " + Math.round(hertz / 10) * 10 : "hears nothing");
-  }, 200);
-}
-// An offer of one codec and its keys; by its own wish a browser would send what was offered first.
-function alone(sdp, codec) {
-  const type = mapping => sdp.match(new RegExp("a=rtpmap:(\\d+) " + mapping, "i"))[1];
-  const kept = [type(codec), type("telephone-event/" + (codec === "opus" ? 48000 : 8000))];
-  return sdp.replace(/(m=audio \d+ \S+) .*/, `$1 ${kept.join(" ")}`)
-    .replace(/a=(?:rtpmap|fmtp):(\d+) .*\r\n/g, (line, type) => kept.includes(type) ? line : "");
-}
-phone.on("registered", () => report("registered"));
-phone.on("registrationFailed", event => report("failed " + event.cause));
-phone.on("newRTCSession", event => {
-  call = event.session;
-  report("called by " + event.request.from.uri.user);
-  call.on("peerconnection", ({ peerconnection }) => {
-    peerconnection.addEventListener("track", ({ track }) => listen(track));
-    peerconnection.addEventListener("connectionstatechange", () => report("media " + peerconnection.connectionState));
-  });
-  call.on("sdp", event => {
-    if ("CODEC" && event.originator === "remote" && event.type === "offer") event.sdp = alone(event.sdp, "CODEC");
-    report("sdp " + event.originator + " " + event.type + " " + event.sdp);
-  });
-  call.on("confirmed", async () => {
-    report("confirmed");
-    const tell = async () => {
-      const all = await call.connection.getStats();
-      const stream = [...all.values()].find(stats => stats.type === "inbound-rtp" && stats.codecId);
-      if (stream) report("codec " + all.get(stream.codecId).mimeType); else setTimeout(tell, 200);
-    };
-    tell();
-  });
-  call.on("hold", () => report("held"));
-  call.on("unhold", () => report("resumed"));
-  call.on("getusermediafailed", error => report("no microphone: " + error));
-  call.on("peerconnection:setremotedescriptionfailed", error => report("refused: " + error));
-  call.on("failed", event => report("failed " + event.cause));
-  call.on("ended", event => report("ended " + event.cause));
-  const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-  call.answer({ mediaConstraints: { audio: plain, video: false }, pcConfig: { iceServers: [] } });
-});
-phone.start();
-report("started");
-"#;
