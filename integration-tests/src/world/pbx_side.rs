@@ -323,6 +323,7 @@ impl PbxSide {
             }
             Output::Banned(ban) => self.banned.push(ban),
             Output::Refused { .. }
+            | Output::Lapse { .. }
             | Output::Unbanned { .. }
             | Output::Guessed { .. }
             | Output::Known { .. }

@@ -9,8 +9,10 @@ mod making;
 mod outgoing;
 mod proof;
 mod report;
+mod sounding;
 #[cfg(test)]
 mod tests;
+mod watching;
 mod wiring;
 
 use std::collections::BTreeMap;
@@ -150,7 +152,11 @@ impl Engine {
         // No deadline comes nearer by a packet: a silence that is watched again lies further off than
         // the next report.
         let Some(taken) = taken else { return };
-        let Some(other) = channel.gives else {
+        let gives = channel.gives;
+        if let Some(seen) = taken.seen {
+            self.watch(now, leg, seen, out);
+        }
+        let Some(other) = gives else {
             // Who hears a mix hears no packets of keys: theirs are made anew.
             if let Some(digit) = taken.pressed {
                 self.pass_on(now, leg, digit);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use codecs::Coding;
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
-use super::reading::{self, Audio, LONGEST_PTIME, Shape};
+use super::reading::{self, Audio, LONGEST_PTIME, Shape, VOICE_REPORT};
 use super::terms::SUITES;
 use super::web::{self, Ours, Setup};
 use super::{Crypto, CryptoFault, Profile, Protection, SdpFault, Terms, WebFault};
@@ -32,6 +32,8 @@ pub struct Negotiation {
     offered: bool,
     /// Our last offer had RTP and RTCP on one port.
     muxed: bool,
+    /// Our last description spoke of reports on voice.
+    xr: bool,
     /// The keys in our last offer.
     keys: Vec<Crypto>,
     /// What our last description says of DTLS.
@@ -47,6 +49,7 @@ struct Agreed {
     payload_type: u8,
     events: Option<Events>,
     mux: bool,
+    xr: bool,
     /// The keys, and the tag under which they were agreed on.
     sealed: Option<(u32, Keys)>,
     /// Where they come from, when not from the descriptions.
@@ -73,6 +76,7 @@ impl Negotiation {
             agreed: None,
             offered: false,
             muxed: false,
+            xr: false,
             keys: Vec::new(),
             web: None,
             said: None,
@@ -119,6 +123,7 @@ impl Negotiation {
         self.web = self.web_to_offer();
         self.keys = if self.web.is_some() { Vec::new() } else { self.keys_to_offer() };
         self.muxed = self.web.is_some() || self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
+        self.xr = self.agreed.as_ref().is_none_or(|agreed| agreed.xr);
         self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, self.muxed)
     }
 
@@ -136,7 +141,9 @@ impl Negotiation {
             sealed.iter().map(|(tag, keys)| Crypto { tag: *tag, keying: keys.ours.clone() }).collect();
         self.web = self.web_to_answer(dtls.as_ref(), &audio);
         let security = security(sealed.as_ref(), dtls.as_ref());
-        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed, dtls });
+        let Audio { mux, xr, .. } = audio;
+        self.xr = xr;
+        self.agreed = Some(Agreed { coding, payload_type, events, mux, xr, sealed, dtls });
         let told = events.as_slice();
         let text = self.write(&[(coding, payload_type)], told, audio.ptime, audio.direction, audio.mux);
         Ok((text, Stream { security, ..stream(&audio, coding, payload_type, events, signalling) }))
@@ -152,13 +159,15 @@ impl Negotiation {
         let (coding, payload_type, mut events) = self.choose(&audio)?;
         // What we did not offer cannot be answered (RFC 5761 §5.1.1).
         audio.mux &= self.muxed;
+        audio.xr &= self.xr;
         if self.agreed.as_ref().is_some_and(|agreed| agreed.events.is_none()) {
             events = None;
         }
         let dtls = self.take_answered_handshake(&audio)?;
         let sealed = if dtls.is_some() { None } else { self.take_answered_key(&audio)? };
         let security = security(sealed.as_ref(), dtls.as_ref());
-        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed, dtls });
+        let Audio { mux, xr, .. } = audio;
+        self.agreed = Some(Agreed { coding, payload_type, events, mux, xr, sealed, dtls });
         Ok(Stream { security, ..stream(&audio, coding, payload_type, events, signalling) })
     }
 
@@ -340,6 +349,9 @@ impl Negotiation {
         if !mux && Some(self.control_port) != self.port.checked_add(1) {
             say("rtcp", self.control_port.to_string());
         }
+        if self.xr {
+            media.attributes.push(Attribute::with_value("rtcp-xr", VOICE_REPORT));
+        }
         if mux {
             media.add_attribute_from_str("rtcp-mux");
         }
@@ -370,6 +382,7 @@ fn stream(
         remote_rtp: audio.rtp,
         remote_rtcp: if audio.mux { audio.rtp } else { audio.rtcp },
         rtcp_mux: audio.mux,
+        xr: audio.xr,
         direction: audio.direction,
         security: Security::Plain,
         signalling: signalling.to_canonical(),
