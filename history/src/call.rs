@@ -106,6 +106,8 @@ pub struct LegRow {
     pub q850: Option<u8>,
     /// How its media was; `None` when it never had a channel.
     pub quality: Option<Quality>,
+    /// When it was not heard, in order.
+    pub lapses: Vec<LapseRow>,
 }
 
 /// How a leg's media was.
@@ -115,18 +117,70 @@ pub struct Quality {
     pub received: i64,
     /// RTP packets that never came.
     pub lost: i64,
+    /// RTP packets that came too late to be played, where the engine plays them.
+    pub discarded: i64,
     /// Interarrival jitter, milliseconds.
     pub jitter_ms: f64,
     /// RTP packets sent.
     pub sent: i64,
     /// Loss that the peer reported of ours, 0.0-1.0.
     pub peer_loss: Option<f64>,
+    /// Jitter that the peer reported, milliseconds.
+    pub peer_jitter_ms: Option<f64>,
     /// Round trip, milliseconds.
     pub round_trip_ms: Option<f64>,
     /// How what came sounded, 1.0 to 4.5 (E-model).
     pub mos: Option<f64>,
     /// How what we sent sounded to the peer, by its reports.
     pub peer_mos: Option<f64>,
+    /// Level of what came with a voice in it, dBm0.
+    pub speech_dbm0: Option<f64>,
+    /// What the peer reported last of how it heard us.
+    pub peer_report: Option<PeerReport>,
+}
+
+/// A peer's own report of how it heard us (RFC 3611 section 4.7). Shares are 0.0-1.0.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Packets that it never got.
+    pub loss: f64,
+    /// Packets that came too late for it.
+    pub discard: f64,
+    /// Packets missing in bursts.
+    pub burst_density: f64,
+    /// Mean length of a burst.
+    pub burst_ms: i64,
+    /// Packets missing between bursts.
+    pub gap_density: f64,
+    /// Mean time between bursts.
+    pub gap_ms: i64,
+    /// There and back on the network; `None` when it does not know.
+    pub round_trip_ms: Option<i64>,
+    /// Delay within the peer.
+    pub end_system_ms: i64,
+    /// Its jitter buffer now.
+    pub buffer_ms: i64,
+    /// Level of speech that it measured.
+    pub signal_dbm0: Option<i64>,
+    /// Level of pauses.
+    pub noise_dbm0: Option<i64>,
+    /// The E-model's R.
+    pub r: Option<i64>,
+    /// Mean opinion of listening.
+    pub mos_listening: Option<f64>,
+    /// Mean opinion of conversation.
+    pub mos_conversation: Option<f64>,
+}
+
+/// A time in which a leg was not heard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LapseRow {
+    /// When it was noticed, after the call's start.
+    pub at_ms: i64,
+    /// `no_packets`, `no_voice` or `dead_air`.
+    pub kind: String,
+    /// How long from then; `None`: to the end of the leg.
+    pub lasted_ms: Option<i64>,
 }
 
 impl CallRow {

@@ -13,7 +13,7 @@ mod read;
 pub mod schema;
 mod write;
 
-pub use call::{CallRow, LegRow, Origin, Quality, TransferRow};
+pub use call::{CallRow, LapseRow, LegRow, Origin, PeerReport, Quality, TransferRow};
 pub use error::HistoryError;
 pub use open::{OpenCall, close_lost, open, touch};
 pub use read::{Cursor, Filter, NotACursor, Page, find, list};

@@ -266,6 +266,10 @@ fn leg_of(row: &AnyRow) -> Result<LegRow, HistoryError> {
             round_trip_ms: columns.maybe_float("round_trip_ms")?,
             mos: columns.maybe_float("mos")?,
             peer_mos: columns.maybe_float("peer_mos")?,
+            discarded: columns.maybe_int("discarded")?.unwrap_or(0),
+            peer_jitter_ms: columns.maybe_float("peer_jitter_ms")?,
+            speech_dbm0: columns.maybe_float("speech_dbm0")?,
+            peer_report: columns.maybe_read("peer_report", |text| serde_json::from_str(text).ok())?,
         }),
     };
     Ok(LegRow {
@@ -278,5 +282,6 @@ fn leg_of(row: &AnyRow) -> Result<LegRow, HistoryError> {
         cause: columns.read("cause", Cause::from_text)?,
         q850: columns.maybe_int("q850")?.and_then(|value| u8::try_from(value).ok()),
         quality,
+        lapses: columns.read("lapses", |text| serde_json::from_str(text).ok())?,
     })
 }

@@ -32,7 +32,7 @@ pub async fn migrate(conn: &mut AnyConnection) -> Result<(), HistoryError> {
 /// One entry per version; an entry that was released is never changed, only followed by another.
 /// Only types that SQLite and PostgreSQL read alike: TEXT, BIGINT, DOUBLE PRECISION. Moments are
 /// microseconds since 1970.
-const STEPS: &[&[&str]] = &[FIRST, DIVERTED, TRANSFERS, REASONS, OPINIONS];
+const STEPS: &[&[&str]] = &[FIRST, DIVERTED, TRANSFERS, REASONS, OPINIONS, HEARING];
 
 const FIRST: &[&str] = &[
     "CREATE TABLE calls (
@@ -123,4 +123,13 @@ const REASONS: &[&str] = &["ALTER TABLE legs ADD COLUMN q850 BIGINT"];
 const OPINIONS: &[&str] = &[
     "ALTER TABLE legs ADD COLUMN mos DOUBLE PRECISION",
     "ALTER TABLE legs ADD COLUMN peer_mos DOUBLE PRECISION",
+];
+
+/// What else is known of how legs were heard. Reports and lapses are JSON: they are read with their leg.
+const HEARING: &[&str] = &[
+    "ALTER TABLE legs ADD COLUMN discarded BIGINT",
+    "ALTER TABLE legs ADD COLUMN peer_jitter_ms DOUBLE PRECISION",
+    "ALTER TABLE legs ADD COLUMN speech_dbm0 DOUBLE PRECISION",
+    "ALTER TABLE legs ADD COLUMN peer_report TEXT",
+    "ALTER TABLE legs ADD COLUMN lapses TEXT NOT NULL DEFAULT '[]'",
 ];

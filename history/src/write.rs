@@ -76,8 +76,10 @@ async fn insert_leg(conn: &mut AnyConnection, call: &str, n: i64, leg: &LegRow) 
     let quality = leg.quality;
     sqlx::query(
         "INSERT INTO legs (call, n, seat, trunk, began_ms, rang_ms, answered_ms, ended_ms, cause, blame,
-            received, lost, jitter_ms, sent, peer_loss, round_trip_ms, q850, mos, peer_mos)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+            received, lost, jitter_ms, sent, peer_loss, round_trip_ms, q850, mos, peer_mos,
+            discarded, peer_jitter_ms, speech_dbm0, peer_report, lapses)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+            $20, $21, $22, $23, $24)
          ON CONFLICT (call, n) DO NOTHING",
     )
     .bind(call)
@@ -99,6 +101,11 @@ async fn insert_leg(conn: &mut AnyConnection, call: &str, n: i64, leg: &LegRow) 
     .bind(leg.q850.map(i64::from))
     .bind(quality.and_then(|quality| quality.mos))
     .bind(quality.and_then(|quality| quality.peer_mos))
+    .bind(quality.map(|quality| quality.discarded))
+    .bind(quality.and_then(|quality| quality.peer_jitter_ms))
+    .bind(quality.and_then(|quality| quality.speech_dbm0))
+    .bind(quality.and_then(|quality| quality.peer_report).map(|report| json!(report).to_string()))
+    .bind(json!(leg.lapses).to_string())
     .execute(&mut *conn)
     .await?;
     Ok(())

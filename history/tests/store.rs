@@ -3,7 +3,8 @@
 
 use base::{CallId, Cause, Name, PhoneNumber, RecordingId, Timestamp};
 use history::{
-    CallRow, Cursor, Filter, HistoryError, LegRow, OpenCall, Origin, Quality, TransferRow, outbox,
+    CallRow, Cursor, Filter, HistoryError, LapseRow, LegRow, OpenCall, Origin, PeerReport, Quality,
+    TransferRow, outbox,
 };
 use sqlx::{AnyConnection, Connection};
 
@@ -246,40 +247,59 @@ fn talked(n: u128, started: &str) -> CallRow {
         recording: Some(RecordingId::from_u128(n + 100)),
         consent: "notice_given".into(),
         sip_call_id: "a@b".into(),
-        legs: vec![
-            LegRow {
-                seat: None,
-                trunk: Some("local".into()),
-                began_ms: 0,
-                rang_ms: None,
-                answered_ms: Some(20),
-                ended_ms: 60_000,
-                cause: Cause::CallerHungUp,
-                q850: None,
-                quality: Some(Quality {
-                    received: 2_990,
-                    lost: 10,
-                    jitter_ms: 1.5,
-                    sent: 3_000,
-                    peer_loss: Some(0.25),
-                    round_trip_ms: None,
-                    mos: Some(4.2),
-                    peer_mos: None,
-                }),
-            },
-            LegRow {
-                seat: Some("8001".into()),
-                trunk: None,
-                began_ms: 6_000,
-                rang_ms: Some(6_100),
-                answered_ms: None,
-                ended_ms: 9_000,
-                cause: Cause::AnsweredElsewhere,
-                q850: Some(26),
-                quality: None,
-            },
-        ],
+        legs: legs(),
     }
+}
+
+fn legs() -> Vec<LegRow> {
+    vec![
+        LegRow {
+            seat: None,
+            trunk: Some("local".into()),
+            began_ms: 0,
+            rang_ms: None,
+            answered_ms: Some(20),
+            ended_ms: 60_000,
+            cause: Cause::CallerHungUp,
+            q850: None,
+            quality: Some(Quality {
+                received: 2_990,
+                lost: 10,
+                jitter_ms: 1.5,
+                sent: 3_000,
+                peer_loss: Some(0.25),
+                round_trip_ms: None,
+                mos: Some(4.2),
+                peer_mos: None,
+                discarded: 7,
+                peer_jitter_ms: Some(2.5),
+                speech_dbm0: Some(-18.5),
+                peer_report: Some(PeerReport {
+                    loss: 0.125,
+                    burst_ms: 80,
+                    r: Some(81),
+                    mos_listening: Some(4.1),
+                    ..PeerReport::default()
+                }),
+            }),
+            lapses: vec![
+                LapseRow { at_ms: 7_000, kind: "no_packets".into(), lasted_ms: Some(3_000) },
+                LapseRow { at_ms: 50_000, kind: "dead_air".into(), lasted_ms: None },
+            ],
+        },
+        LegRow {
+            seat: Some("8001".into()),
+            trunk: None,
+            began_ms: 6_000,
+            rang_ms: Some(6_100),
+            answered_ms: None,
+            ended_ms: 9_000,
+            cause: Cause::AnsweredElsewhere,
+            q850: Some(26),
+            quality: None,
+            lapses: Vec::new(),
+        },
+    ]
 }
 
 /// Runs the story on a fresh database of each kind, with history's tables in it.

@@ -42,6 +42,7 @@ fn stream(address: SocketAddr, law: Law) -> Stream {
         remote_rtp: address,
         remote_rtcp: address,
         rtcp_mux: false,
+        xr: false,
         direction: Direction::Both,
         security: Security::Plain,
         signalling: address.ip(),

@@ -13,7 +13,7 @@ use base::g711::Law;
 use base::machine::Machine;
 use base::{Mono, Now};
 use cpu::{each, row};
-use media::quality::{Audibility, Heard, Losses, Meter};
+use media::quality::{Audibility, Heard, Losses, Meter, Sign};
 use media::seam::Side;
 
 fn main() {
@@ -29,6 +29,15 @@ fn main() {
         .0
     });
     row("level, pauses and clipping", &nanos(level), "");
+    let glance = each(BATCH, || {
+        cpu::of(|| {
+            for _ in 0..BATCH {
+                black_box(meter.glance(Law::A, black_box(&payload)));
+            }
+        })
+        .0
+    });
+    row("a glance: is there a voice", &nanos(glance), "");
     let (mut losses, mut next) = (Losses::default(), 0u32);
     let loss = each(BATCH, || {
         cpu::of(|| {
@@ -50,7 +59,8 @@ fn main() {
             for n in 0..BATCH {
                 now.mono = now.mono + PACKET / 2;
                 let side = if n % 2 == 0 { Side::Caller } else { Side::Seat };
-                watch.handle(now, Heard { side, voice: n % 3 == 0, span: PACKET });
+                let sign = if n % 3 == 0 { Sign::Voice } else { Sign::Quiet };
+                watch.handle(now, Heard { side, sign, span: PACKET });
                 assert_eq!(black_box(watch.poll()), None);
             }
         })

@@ -20,4 +20,4 @@ pub mod tone;
 pub use engine::Engine;
 pub use prompts::Prompts;
 pub use sdp::{Negotiation, SdpFault};
-pub use seam::{Command, Direction, Event, Port, Quality, Side, Sink, Stream, Tapped};
+pub use seam::{Command, Direction, Event, Lack, Port, Quality, Side, Sink, Stream, Tapped};

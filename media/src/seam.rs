@@ -12,6 +12,7 @@ use codecs::Coding;
 use crate::dtls::Dtls;
 use crate::dtmf::Way;
 use crate::prompts::Prompts;
+use crate::rtcp::Voip;
 use crate::srtp::Keying;
 
 /// What offer and answer agreed on for one leg (RFC 3264).
@@ -36,6 +37,8 @@ pub struct Stream {
     pub rtcp_mux: bool,
     /// Which way audio flows, seen from us.
     pub direction: Direction,
+    /// Whether the peer takes our reports on how its voice comes through (RFC 3611 §4.7).
+    pub xr: bool,
     /// Whether packets are SRTP, and under which keys.
     pub security: Security,
     /// The address its signalling comes from; latching trusts it like the SDP's (reliability.md 5, rule 16).
@@ -226,6 +229,26 @@ pub enum Event {
         /// The leg.
         leg: LegId,
     },
+    /// A leg is not heard by those who should hear it: one-way audio. Told once, and only where both sides are to send.
+    /// `HeardAgain` follows, or the end of the bridge or of the leg.
+    Unheard {
+        /// Who is not heard.
+        leg: LegId,
+        /// What of it is missing.
+        lack: Lack,
+    },
+    /// It is heard again.
+    HeardAgain {
+        /// Who.
+        leg: LegId,
+    },
+    /// Two who hear each other both say nothing; told once, and when it is over.
+    DeadAir {
+        /// One of the two.
+        leg: LegId,
+        /// One of them speaks again.
+        over: bool,
+    },
     /// The channel is gone.
     Closed {
         /// The leg.
@@ -249,6 +272,16 @@ pub enum Event {
     },
 }
 
+/// What is missing of a leg that is not heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lack {
+    /// Nothing reaches us for five seconds while the other sends, or ever: its packets go astray.
+    Packets,
+    /// There is no voice in what reaches us, for half a minute in which the other speaks to it. Told only where audio is
+    /// G.711 or decoded anyway.
+    Voice,
+}
+
 /// How a channel was, for the CDR.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Quality {
@@ -256,6 +289,8 @@ pub struct Quality {
     pub received: u64,
     /// Packets the extended sequence numbers say were lost on the way to us (RFC 3550 §A.3).
     pub lost: u64,
+    /// Packets that came when their time had passed, where we play them ourselves.
+    pub discarded: u64,
     /// Interarrival jitter, milliseconds (RFC 3550 §A.8).
     pub jitter_ms: f32,
     /// RTP packets sent.
@@ -268,8 +303,12 @@ pub struct Quality {
     pub round_trip_ms: Option<f32>,
     /// How what came sounded, 1.0-4.5 (E-model, ITU-T G.107): loss with its bursts, codec, delay. `None`: nothing came.
     pub mos: Option<f32>,
-    /// How what we sent sounded to the peer, from its reports alone.
+    /// How what we sent sounded to the peer, from its reports alone: what it says of itself (RFC 3611), else its losses.
     pub peer_mos: Option<f32>,
+    /// What the peer reported last of how it heard us, if it does (RFC 3611 §4.7).
+    pub peer_report: Option<Voip>,
+    /// Level of what came with a voice in it, dBm0; `None` where nobody decoded it.
+    pub speech_dbm0: Option<f32>,
     /// Packets dropped because their source, payload type or form was wrong.
     pub dropped: u64,
 }

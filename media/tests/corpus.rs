@@ -18,6 +18,27 @@ fn descriptions() {
 }
 
 #[test]
+fn descriptions_of_browsers() {
+    let read = each("sdp_web", |bytes| {
+        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(()) };
+        media::property::web_description(text)
+    });
+    assert!(read >= 3, "only {read} inputs");
+}
+
+#[test]
+fn control_packets() {
+    let read = each("rtcp", media::property::rtcp);
+    assert!(read >= 5, "only {read} inputs");
+}
+
+#[test]
+fn datagrams_of_a_peer() {
+    let read = each("media_packets", media::property::packets);
+    assert!(read >= 5, "only {read} inputs");
+}
+
+#[test]
 fn sealed_packets() {
     let read = each("srtp", media::property::srtp);
     assert!(read >= 10, "only {read} inputs");

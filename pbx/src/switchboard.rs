@@ -76,6 +76,11 @@ impl Switchboard {
         self.floor.trunks.calls.of(trunk)
     }
 
+    /// The call that a leg belongs to, while it is up.
+    pub fn call_of(&self, leg: LegId) -> Option<CallId> {
+        self.floor.legs.get(&leg).copied()
+    }
+
     /// What a seat does now.
     pub fn availability(&self, line: &Name, seat: &Name) -> Availability {
         self.floor.availability(&SeatKey { line: line.clone(), seat: seat.clone() })

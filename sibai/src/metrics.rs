@@ -1,5 +1,7 @@
 //! What the process counts of itself, and how Prometheus reads it.
 
+mod quality;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -8,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use history::CallRow;
 
 use crate::drive::inbox::SHED;
+use quality::Sounds;
 
 /// Everything that is counted. Never labelled by number or call: labels come from the configuration and from
 /// fixed words, so their count is bounded.
@@ -73,6 +76,8 @@ pub struct Metrics {
     pub call_setup: Histogram,
     /// Time in queues and rings.
     pub queue_wait: Histogram,
+    /// How calls sound, and who is not heard.
+    pub sounds: Sounds,
     calls: Family,
     menus: Family,
 }
@@ -103,6 +108,7 @@ impl Metrics {
             self.rtp_received.add(quality.received.unsigned_abs());
             self.rtp_lost.add(quality.lost.unsigned_abs());
         }
+        row.legs.iter().for_each(|leg| self.sounds.leg_ended(leg));
     }
 
     /// The text format, version 0.0.4.
@@ -121,6 +127,7 @@ impl Metrics {
         self.menus.write(&mut text, "pbx_ivr_menu_visits_total", "Menus entered.");
         self.call_setup.write(&mut text, "pbx_call_setup_seconds", "INVITE to our 200.");
         self.queue_wait.write(&mut text, "pbx_queue_wait_seconds", "Time in queues and rings.");
+        self.sounds.write(&mut text);
         text
     }
 

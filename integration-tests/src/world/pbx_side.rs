@@ -331,6 +331,7 @@ impl PbxSide {
             }
             Output::Banned(ban) => self.banned.push(ban),
             Output::Refused { .. }
+            | Output::Lapse { .. }
             | Output::Unbanned { .. }
             | Output::Guessed { .. }
             | Output::Known { .. }

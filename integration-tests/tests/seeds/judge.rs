@@ -48,7 +48,7 @@ fn records(life: &Life) -> Vec<String> {
         }
         // Who was answered had a channel, and its figures belong to the record.
         for leg in record.legs.iter().filter(|leg| leg.answered.is_some() && !leg.moved) {
-            if !done.quality.contains_key(&leg.leg) && !life.loses_worker {
+            if !done.sounded.contains_key(&leg.leg) && !life.loses_worker {
                 faults.push(format!("{} of {} has no quality", leg.leg, record.call));
             }
         }

@@ -2,7 +2,8 @@
 
 use integration_tests::world::example::{NUMBER, carried};
 use integration_tests::world::{Example, Link};
-use phones::{Action, Dial, Event, Hold};
+use phones::{Action, Behaviour, Dial, Event, Hold};
+use sibai::node::LapseKind;
 
 use crate::words::*;
 
@@ -130,6 +131,30 @@ fn a_bridge_keeps_the_time_of_both_parties_whatever_is_lost() {
     let last = heard.iter().rposition(loud).unwrap();
     let span = (last - first) as f64 / 8_000.0;
     assert!((span - 11.0).abs() < 0.06, "eleven seconds were {span} s long");
-    let quality = &example.world.pbx().finished()[0].quality;
-    assert!(quality.values().any(|quality| quality.lost > 20), "{quality:?}");
+    let sounded = &example.world.pbx().finished()[0].sounded;
+    assert!(sounded.values().any(|sounded| sounded.quality.lost > 20), "{sounded:?}");
+}
+
+#[test]
+fn a_seat_whose_microphone_is_dead_stands_in_the_record() {
+    let mut example = Example::at(OPEN);
+    example.seat("li_na", Behaviour::answers(SECOND));
+    let call = talking(&mut example, "1");
+    example.caller(call, says(500.0, 40 * SECOND));
+    example.run(42 * SECOND);
+    example.act("li_na", says(700.0, SECOND));
+    example.run(2 * SECOND);
+    example.caller(call, Action::HangUp);
+    example.rest();
+    let done = &example.world.pbx().finished()[0];
+    let lapses: Vec<_> = done
+        .sounded
+        .iter()
+        .flat_map(|(leg, sounded)| sounded.lapses.iter().map(|lapse| (*leg, *lapse)))
+        .collect();
+    let [(leg, lapse)] = lapses[..] else { panic!("{lapses:?}") };
+    assert!(!leg.is_arrived(), "the seat's");
+    assert_eq!(lapse.kind, LapseKind::NoVoice);
+    let lasted = lapse.until.unwrap().duration_since(lapse.from).as_secs();
+    assert!((8..16).contains(&lasted), "{lasted} s");
 }

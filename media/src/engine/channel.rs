@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use base::time::soonest;
 use base::{Digit, LegId, Mono, Now, RecordingId};
 use codecs::Coding;
 
@@ -14,10 +15,11 @@ use super::making::{Mouth, Playing};
 use super::outgoing::Outgoing;
 use super::proof;
 use super::report::Reporter;
+use super::sounding::{Seen, Sounding};
+use super::watching::{Awaited, Watch};
 use super::wiring::Source;
 use crate::dtmf::{Receiver, Sender, Way, band};
 use crate::ice::Lite;
-use crate::quality::{Conditions, Impairment, Losses, Rating};
 use crate::reception::{Admission, Reception};
 use crate::rtp::{self, Header};
 use crate::seam::{COMFORT, Direction, Event, Port, Quality, SILENCE, Side, Sink, Stream, Tapped};
@@ -54,8 +56,11 @@ pub(super) struct Channel {
     band: Option<Box<band::Receiver>>,
     pub(super) taps: Vec<(RecordingId, Side)>,
     pub(super) outgoing: Outgoing,
-    reception: Reception,
-    losses: Losses,
+    pub(super) reception: Reception,
+    pub(super) sounding: Sounding,
+    /// Who watches this leg and one of a greater number.
+    pub(super) watch: Option<Box<Watch>>,
+    pub(super) awaited: Awaited,
     reporter: Reporter,
     heard: Mono,
     silent: bool,
@@ -82,6 +87,8 @@ pub(super) struct Taken {
     pub(super) switched: bool,
     /// The key of which this is the first that we see.
     pub(super) pressed: Option<Digit>,
+    /// What was seen of the peer, now and then.
+    pub(super) seen: Option<Seen>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +125,9 @@ impl Channel {
             taps: Vec::new(),
             outgoing: Outgoing::new(ssrc),
             reception: Reception::default(),
-            losses: Losses::default(),
+            sounding: Sounding::new(now.mono),
+            watch: None,
+            awaited: Awaited::No,
             reporter: Reporter::new(now, ssrc),
             heard: now.mono,
             silent: false,
@@ -147,6 +156,9 @@ impl Channel {
         self.outgoing.tune(stream.coding.clock());
         self.spoken = self.spoken.filter(|spoken| stream.may_bring(*spoken));
         let ice = proof::agent(lite, &stream);
+        if stream.direction == Direction::Both {
+            self.await_first(now.mono);
+        }
         self.agreed = Some(Agreed { stream, latch, ice });
         self.schedule(now.mono);
     }
@@ -186,6 +198,7 @@ impl Channel {
         let in_band = self.presses_in_band();
         let Some(ear) = &mut self.ear else { return };
         ear.pull(now);
+        self.sounding.overhear(ear.frame());
         if !in_band {
             self.band = None;
             return;
@@ -217,7 +230,8 @@ impl Channel {
         self.agreed.as_ref()?;
         let packet = self.running.then_some(self.next);
         let silence = self.watched().then(|| self.heard + SILENCE);
-        base::time::soonest(base::time::soonest(packet, silence), Some(self.reporter.due))
+        let due = soonest(Some(self.reporter.due), self.awaited.deadline());
+        soonest(soonest(packet, silence), due)
     }
 
     pub(super) fn tick(&mut self, now: Now, out: &mut impl Sink) {
@@ -238,6 +252,7 @@ impl Channel {
         if self.reporter.due <= now.mono {
             self.report(now.mono, false, out);
         }
+        self.miss_first(now.mono, out);
         if self.watched() && self.heard + SILENCE <= now.mono {
             self.silent = true;
             out.tell(Event::Silent { leg: self.leg });
@@ -276,46 +291,72 @@ impl Channel {
         if admission == Admission::Start {
             // A new clock: its timestamps say nothing about the keys of the old one.
             self.events = Receiver::default();
-            self.losses.part();
+            self.sounding.part();
         }
         let direction = agreed.stream.direction;
         let (kind, switched) = self.follow(now.mono, kind, admission);
-        self.losses.take(header.sequence);
         self.heard = now.mono;
         self.silent = false;
         if kind == Kind::Other || !receives(direction) {
             self.dropped += 1;
         }
         if !receives(direction) {
+            self.sounding.arrived(header.sequence, false);
             return None;
         }
-        let mut pressed = None;
+        if self.awaited != Awaited::No {
+            self.first_came(out);
+        }
+        let (pressed, seen) = self.take_in(now.mono, header, (kind, switched), &bytes[payload.clone()], out);
+        Some(Taken { header, payload, admission, kind, switched, pressed, seen })
+    }
+
+    /// Takes in what a packet of the stream says: the key of which it is the first, and what it tells of the peer.
+    fn take_in(
+        &mut self,
+        now: Mono,
+        header: Header,
+        (kind, switched): (Kind, bool),
+        payload: &[u8],
+        out: &mut impl Sink,
+    ) -> (Option<Digit>, Option<Seen>) {
+        let looks = self.sounding.is_due(now);
+        let (mut pressed, mut seen, mut late) = (None, None, false);
         match kind {
             Kind::Audio(coding) => {
-                self.reception.measure(header.timestamp, now.mono, coding.clock());
+                self.reception.measure(header.timestamp, now, coding.clock());
+                // The ear of the codec before: the new one's is made first.
                 if let Some(ear) = self.ear.as_mut().filter(|_| !switched) {
-                    ear.put(now.mono, header, &bytes[payload.clone()]);
+                    late = ear.put(now, header, payload);
                 }
-                self.tap(now.mono, coding, header, &bytes[payload.clone()], out);
+                if looks {
+                    seen = self.sounding.look(now, coding, self.ear.is_some(), payload);
+                }
+                self.tap(now, coding, header, payload, out);
             }
             Kind::Comfort => {
                 if let Some(ear) = &mut self.ear {
-                    ear.put(now.mono, header, &bytes[payload.clone()]);
+                    late = ear.put(now, header, payload);
                 }
+                seen = Some(self.sounding.look_at_comfort(now));
             }
             Kind::Event => {
+                if looks {
+                    seen = self.sounding.look_at_key(now);
+                }
                 if let Some(ear) = &mut self.ear {
                     ear.pass(header);
                 }
-                let key = self.events.receive(header.timestamp, header.marker, &bytes[payload.clone()]);
-                if let Some(digit) = key {
-                    pressed = Some(digit);
+                pressed = self.events.receive(header.timestamp, header.marker, payload);
+                if let Some(digit) = pressed {
                     out.tell(Event::Digit { leg: self.leg, digit, way: Way::Event });
                 }
             }
             Kind::Other => {}
         }
-        Some(Taken { header, payload, admission, kind, switched, pressed })
+        // What is passed on as it came is late for nobody here.
+        self.sounding.arrived(header.sequence, late && self.gives.is_none());
+        (pressed, seen)
     }
 
     /// The peer may speak in another codec from one packet to the next: whether this one is the first, and what it is
@@ -425,24 +466,6 @@ impl Channel {
         quality
     }
 
-    /// What a listener would say of both directions.
-    fn rate(&self, quality: &mut Quality) {
-        let (Some(coding), Some(spoken)) = (self.coding(), self.spoken()) else { return };
-        let way =
-            quality.round_trip_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 2000.0)).unwrap_or_default();
-        let buffered = |jitter_ms: f32| Duration::from_secs_f32((20.0 + 2.0 * jitter_ms.max(0.0)) / 1000.0);
-        let mos = |coding, loss, burst_ratio, jitter_ms| {
-            let (impairment, delay) = (Impairment::of(coding), way + buffered(jitter_ms));
-            Rating::of(&Conditions { impairment, loss, burst_ratio, delay }).mos
-        };
-        let tally = self.losses.tally();
-        quality.mos = (quality.received > 0)
-            .then(|| mos(spoken, tally.bad_share(), tally.burst_ratio(), quality.jitter_ms));
-        // A report tells how much was lost, not how: one by one, then.
-        quality.peer_mos =
-            quality.peer_loss.map(|loss| mos(coding, loss, 1.0, quality.peer_jitter_ms.unwrap_or(0.0)));
-    }
-
     pub(super) fn drop<T>(&mut self) -> Option<T> {
         self.dropped += 1;
         None
@@ -479,10 +502,16 @@ impl Channel {
 
     fn report(&mut self, now: Mono, leaving: bool, out: &mut impl Sink) {
         let mut compound = self.reporter.write(now, &self.outgoing, &mut self.reception);
+        let Some(agreed) = &self.agreed else { return };
+        if agreed.stream.xr
+            && let Some(heard) = self.measured(self.reporter.round_trip_ms())
+            && let Some(ssrc) = self.reception.ssrc()
+        {
+            compound = compound.measured(self.outgoing.ssrc, &heard.voip(ssrc));
+        }
         if leaving {
             compound = compound.leaving(self.outgoing.ssrc);
         }
-        let Some(agreed) = &self.agreed else { return };
         let port = if agreed.stream.rtcp_mux { Port::Rtp } else { Port::Rtcp };
         if let Some(to) = agreed.rtcp_destination() {
             self.guard.send_rtcp(self.leg, port, to, compound.as_bytes(), out);

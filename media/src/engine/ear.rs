@@ -1,9 +1,11 @@
 //! What a leg says as linear audio, ten milliseconds at a time: for those who cannot be given its packets as they are.
 
+use std::time::Duration;
+
 use base::Mono;
 use codecs::{Coding, Decoder, MOST_SAMPLES, Rate, stretch};
 
-use crate::jitter::{Buffer, Pace, Packet, Take};
+use crate::jitter::{Buffer, LONGEST_DELAY_MS, Pace, Packet, Take};
 use crate::rtp::Header;
 use crate::seam::COMFORT;
 
@@ -36,15 +38,17 @@ impl Ear {
         self.decoder.coding() == coding && self.decoder.rate() == rate
     }
 
-    /// A packet of audio or of comfort noise reached us.
-    pub(super) fn put(&mut self, now: Mono, header: Header, payload: &[u8]) {
+    /// A packet of audio or of comfort noise reached us; whether its time had passed.
+    pub(super) fn put(&mut self, now: Mono, header: Header, payload: &[u8]) -> bool {
         let ticks = match header.payload_type {
             COMFORT => Some(0),
             _ => self.decoder.coding().ticks(payload),
         };
-        let Some(ticks) = ticks else { return };
+        let Some(ticks) = ticks else { return false };
         let Header { ssrc, sequence, timestamp, payload_type, .. } = header;
+        let late = self.buffer.counters().late;
         self.buffer.put(now, &Packet { ssrc, sequence, timestamp, payload_type, ticks, payload });
+        self.buffer.counters().late > late
     }
 
     /// A packet of the stream that carries no audio.
@@ -85,6 +89,12 @@ impl Ear {
                 }
             };
         }
+    }
+
+    /// How long audio waits here, and the longest that it may.
+    pub(super) fn delay(&self) -> (Duration, Duration) {
+        let now = Duration::from_millis(self.buffer.target_ms().into());
+        (now, Duration::from_millis(LONGEST_DELAY_MS))
     }
 
     /// The ten milliseconds that it has come to.

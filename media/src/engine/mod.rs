@@ -9,8 +9,10 @@ mod making;
 mod outgoing;
 mod proof;
 mod report;
+mod sounding;
 #[cfg(test)]
 mod tests;
+mod watching;
 mod wiring;
 
 use std::collections::BTreeMap;
@@ -157,6 +159,9 @@ impl Engine {
                 channel.hear_out(now.mono, &taken, bytes);
                 gives = channel.gives;
             }
+        }
+        if let Some(seen) = taken.seen {
+            self.watch(now, leg, seen, out);
         }
         let Some(other) = gives else {
             // Who hears a mix hears no packets of keys: theirs are made anew.

@@ -6,7 +6,7 @@ use base::{Mono, Now};
 
 use super::outgoing::{Outgoing, scramble};
 use crate::reception::Reception;
-use crate::rtcp::{self, Block, Compound, RtcpFault, Sent};
+use crate::rtcp::{self, Block, Compound, RtcpFault, Sent, Voip};
 use crate::seam::Quality;
 
 /// One leg's reporting.
@@ -28,6 +28,8 @@ pub(super) struct Reporter {
     /// What the peer lost of late, in percent: of each report, and half of what it was before where that is more, so
     /// that one lucky report does not end the protection.
     peer_loses: u8,
+    /// How the peer heard us, in its own words.
+    voip: Option<Voip>,
 }
 
 impl Reporter {
@@ -45,6 +47,7 @@ impl Reporter {
             peer_jitter_ms: None,
             round_trip_ms: None,
             peer_loses: 0,
+            voip: None,
         }
     }
 
@@ -82,6 +85,7 @@ impl Reporter {
             self.peer_jitter_ms = Some(block.reported.jitter as f32 / (out.clock as f32 / 1000.0));
             self.round_trip_ms = rtcp::round_trip_ms(&block, self.ntp(now)).or(self.round_trip_ms);
         }
+        self.voip = told.voip.or(self.voip);
         Ok(())
     }
 
@@ -90,11 +94,18 @@ impl Reporter {
         self.peer_loses
     }
 
+    /// There and back, by the peer's reports, else by what it says of itself.
+    pub(super) fn round_trip_ms(&self) -> Option<f32> {
+        let told = self.voip.map(|voip| f32::from(voip.round_trip_ms)).filter(|&ms| ms > 0.0);
+        self.round_trip_ms.or(told)
+    }
+
     /// What the peer's reports add to the leg's quality.
     pub(super) fn fill(&self, quality: &mut Quality) {
         quality.peer_loss = self.peer_loss;
         quality.peer_jitter_ms = self.peer_jitter_ms;
-        quality.round_trip_ms = self.round_trip_ms;
+        quality.round_trip_ms = self.round_trip_ms();
+        quality.peer_report = self.voip;
     }
 
     fn ntp(&self, now: Mono) -> u64 {

@@ -38,6 +38,7 @@ impl Engine {
         for (leg, other) in [(a, b), (b, a)] {
             self.with(leg, |channel| channel.hear(now, vec![other]));
         }
+        self.unwatch(a, b);
         self.rewire(now, a);
     }
 
@@ -109,6 +110,7 @@ impl Engine {
             self.with(*leg, |channel| channel.gives = None);
         }
         for leg in &group {
+            self.rewatch(now, *leg);
             let source = self.source(*leg, rate);
             if let Source::Packets(from) = source {
                 self.with(from, |channel| channel.gives = Some(*leg));

@@ -88,6 +88,7 @@ impl Delay {
 /// Lateness is counted in steps of 10 ms; the longest delay is 200 ms, the shortest 20.
 const STEP_MS: i64 = 10;
 const STEPS: usize = 19;
+pub(super) const LONGEST_MS: u64 = 200;
 
 /// Before anything is known: 40 ms.
 const FIRST_STEP: usize = 2;

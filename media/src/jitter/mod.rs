@@ -394,6 +394,9 @@ fn unwrapped(near: i64, low: u16) -> i64 {
 /// The longest payload that is kept: 60 ms of G.711 or G.722, twice what Opus makes of speech in that time.
 pub const LONGEST_PAYLOAD: usize = 600;
 
+/// The longest delay, in milliseconds.
+pub const LONGEST_DELAY_MS: u64 = delay::LONGEST_MS;
+
 /// More missing packets than this are a jump of the sequence: ten seconds of 10 ms.
 const MOST_SKIPPED: i64 = 1000;
 

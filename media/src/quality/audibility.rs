@@ -23,10 +23,23 @@ pub struct Audibility {
 pub struct Heard {
     /// Whose.
     pub side: Side,
-    /// Whether there is a voice in it ([`Meter`](super::Meter) says so).
-    pub voice: bool,
+    /// What is in it.
+    pub sign: Sign,
     /// The audio's length.
     pub span: Duration,
+}
+
+/// What a packet says of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// There is a voice in it ([`Meter`](super::Meter) says so).
+    Voice,
+    /// There is none.
+    Quiet,
+    /// Comfort noise: the sender says that nothing follows for a while (RFC 3389).
+    Pause,
+    /// Nobody decodes it: there may be a voice or none.
+    Untold,
 }
 
 /// What is wrong, or right again.
@@ -56,6 +69,8 @@ struct Party {
     voice: Mono,
     /// How long it spoke since the other one last did.
     spoken: Duration,
+    /// It said that it would send nothing.
+    pauses: bool,
     missing: bool,
     mute: bool,
 }
@@ -69,10 +84,24 @@ impl Audibility {
             steady: now.mono,
             voice: now.mono,
             spoken: Duration::ZERO,
+            pauses: false,
             missing: false,
             mute: false,
         };
         Self { caller: party(Side::Caller), seat: party(Side::Seat), dead: false, findings: VecDeque::new() }
+    }
+
+    /// Forgets what was: what was wrong is so no more, as far as anybody knows.
+    pub fn restart(&mut self, now: Now) {
+        for party in [&self.caller, &self.seat] {
+            if party.missing || party.mute {
+                self.findings.push_back(Finding::Mended(party.side));
+            }
+        }
+        if self.dead {
+            self.findings.push_back(Finding::Spoken);
+        }
+        *self = Self { findings: std::mem::take(&mut self.findings), ..Self::new(now) };
     }
 
     fn tell(&mut self, finding: Finding) {
@@ -102,14 +131,20 @@ impl Machine for Audibility {
             party.steady = now;
         }
         party.packet = now;
-        if heard.voice {
+        party.pauses = heard.sign == Sign::Pause;
+        // What is not decoded may be a voice, so it is not missed; whether it was spoken to nobody knows.
+        let voice = matches!(heard.sign, Sign::Voice | Sign::Untold);
+        if voice {
             party.voice = now;
+        }
+        if heard.sign == Sign::Voice {
             party.spoken += heard.span;
             other.spoken = Duration::ZERO;
         }
-        let mended = std::mem::take(&mut party.missing) | (heard.voice && std::mem::take(&mut party.mute));
+        let mended = std::mem::take(&mut party.missing) | (voice && std::mem::take(&mut party.mute));
         let side = party.side;
-        let missing = !other.missing && now.since(other.packet.max(party.steady)) >= ASTRAY;
+        let astray = now.since(other.packet.max(party.steady)) >= ASTRAY;
+        let missing = astray && !other.missing && !other.pauses;
         let unheard = now.since(other.voice) >= UNHEARD && party.spoken >= SPOKEN_TO;
         let mute = unheard && !missing && !other.missing && !other.mute;
         other.missing |= missing;
@@ -124,7 +159,7 @@ impl Machine for Audibility {
         if mute {
             self.tell(Finding::Mute(absent));
         }
-        if heard.voice && std::mem::take(&mut self.dead) {
+        if voice && std::mem::take(&mut self.dead) {
             self.tell(Finding::Spoken);
         }
     }
@@ -149,7 +184,7 @@ impl Machine for Audibility {
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Nothing for this long, while the other sends, is a fault and no hiccup of a network.
-const ASTRAY: Duration = Duration::from_secs(5);
+pub const ASTRAY: Duration = Duration::from_secs(5);
 
 /// Not a sound for this long ...
 const UNHEARD: Duration = Duration::from_secs(30);
@@ -167,22 +202,28 @@ const MOST_FINDINGS: usize = 8;
 mod tests {
     use super::*;
 
-    /// What each side does in a second: `s` speaks, `.` is quiet, ` ` sends nothing.
+    /// What each side does in a second: `s` speaks, `.` is quiet, `?` is not decoded, ` ` sends nothing; `c` says that it
+    /// will and then sends nothing.
     fn story(caller: &str, seat: &str) -> Vec<(u64, Finding)> {
         let mut now = Now { mono: Mono::ZERO, wall: base::Timestamp::UNIX_EPOCH };
         let mut watch = Audibility::new(now);
         let mut found = Vec::new();
         for (second, (caller, seat)) in (0..).zip(caller.bytes().zip(seat.bytes())) {
-            for _ in 0..50 {
+            for packet in 0..50 {
                 now = now.later(PACKET);
                 if watch.deadline().is_some_and(|due| due <= now.mono) {
                     watch.expire(now);
                     assert!(watch.deadline().is_none_or(|due| due > now.mono));
                 }
                 for (side, does) in [(Side::Caller, caller), (Side::Seat, seat)] {
-                    if does != b' ' {
-                        watch.handle(now, Heard { side, voice: does == b's', span: PACKET });
-                    }
+                    let sign = match does {
+                        b's' => Sign::Voice,
+                        b'.' => Sign::Quiet,
+                        b'?' => Sign::Untold,
+                        b'c' if packet == 0 => Sign::Pause,
+                        _ => continue,
+                    };
+                    watch.handle(now, Heard { side, sign, span: PACKET });
                 }
                 found.extend(std::iter::from_fn(|| watch.poll()).map(|finding| (second, finding)));
             }
@@ -220,6 +261,22 @@ mod tests {
     }
 
     #[test]
+    fn who_says_that_it_pauses_is_not_missed_but_its_voice_is() {
+        let seat = long("s", 10) + "c" + &long(" ", 14) + &long("s", 5);
+        assert_eq!(story(&long("s", 30), &seat), []);
+        let seat = "sc".to_owned() + &long(" ", 38);
+        assert_eq!(story(&long("s", 40), &seat), [(30, Finding::Mute(Side::Seat))]);
+    }
+
+    #[test]
+    fn what_nobody_decodes_is_neither_missed_nor_dead() {
+        assert_eq!(story(&long("?", 100), &long("?", 100)), []);
+        assert_eq!(story(&long("?", 100), &long(".", 100)), []);
+        let missing = (4, Finding::Missing(Side::Seat));
+        assert_eq!(story(&long("?", 10), &long(" ", 10)), [missing]);
+    }
+
+    #[test]
     fn a_side_that_sends_silence_while_it_is_spoken_to_is_mute() {
         let seat = long(".", 40) + &long("s", 5);
         let found = story(&long("s.", 30)[..45], &seat);
@@ -236,6 +293,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_wrong_before_a_hold_is_over_with_it() {
+        let mut now = Now { mono: Mono::ZERO, wall: base::Timestamp::UNIX_EPOCH };
+        let mut watch = Audibility::new(now);
+        let mut found = Vec::new();
+        for _ in 0..300 {
+            now = now.later(PACKET);
+            watch.handle(now, Heard { side: Side::Caller, sign: Sign::Quiet, span: PACKET });
+            found.extend(std::iter::from_fn(|| watch.poll()));
+        }
+        watch.restart(now);
+        watch.restart(now.later(PACKET));
+        found.extend(std::iter::from_fn(|| watch.poll()));
+        assert_eq!(found, [Finding::Missing(Side::Seat), Finding::Mended(Side::Seat)]);
+    }
+
+    #[test]
     fn a_clone_finds_the_same() {
         let mut now = Now { mono: Mono::ZERO, wall: base::Timestamp::UNIX_EPOCH };
         let mut watch = Audibility::new(now);
@@ -243,7 +316,8 @@ mod tests {
         for n in 0..4000 {
             now = now.later(PACKET);
             let side = if n % 3 == 0 { Side::Caller } else { Side::Seat };
-            let heard = Heard { side, voice: n % 7 == 0 && side == Side::Seat, span: PACKET };
+            let sign = if n % 7 == 0 && side == Side::Seat { Sign::Voice } else { Sign::Quiet };
+            let heard = Heard { side, sign, span: PACKET };
             if n == 1500 {
                 twin = watch.clone();
             }

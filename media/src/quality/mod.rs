@@ -8,7 +8,7 @@ use std::time::Duration;
 
 pub use codecs::level::Meter;
 
-pub use audibility::{Audibility, Finding, Heard};
+pub use audibility::{Audibility, Finding, Heard, Sign};
 pub use loss::{Losses, Tally};
 pub use rating::{Conditions, Impairment, Rating};
 

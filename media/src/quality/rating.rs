@@ -72,6 +72,14 @@ impl Rating {
     }
 }
 
+impl Rating {
+    /// Of an R that somebody else came to.
+    pub fn from_r(r: f32) -> Self {
+        let r = if r.is_finite() { r.clamp(0.0, 100.0) } else { 0.0 };
+        Self { r, mos: opinion(r) }
+    }
+}
+
 /// G.107 annex B.
 fn opinion(r: f32) -> f32 {
     (1.0 + 0.035 * r + 7e-6 * r * (r - 60.0) * (100.0 - r)).clamp(1.0, 4.5)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use codecs::Coding;
 use sdp_types::{Attribute, Connection, Media, Origin, Session, Time};
 
-use super::reading::{self, Audio, LONGEST_PTIME, Shape};
+use super::reading::{self, Audio, LONGEST_PTIME, Shape, VOICE_REPORT};
 use super::terms::SUITES;
 use super::web::{self, Ours, Setup};
 use super::{Crypto, CryptoFault, Profile, Protection, SdpFault, Terms, WebFault};
@@ -38,6 +38,8 @@ pub struct Negotiation {
     muxed: bool,
     /// The codecs in our last offer with their payload types.
     codecs: Vec<(Coding, u8)>,
+    /// Our last description spoke of reports on voice.
+    xr: bool,
     /// The keys in our last offer.
     keys: Vec<Crypto>,
     /// What our last description says of DTLS.
@@ -53,6 +55,7 @@ struct Agreed {
     payload_type: u8,
     events: Option<Events>,
     mux: bool,
+    xr: bool,
     /// The keys, and the tag under which they were agreed on.
     sealed: Option<(u32, Keys)>,
     /// Where they come from, when not from the descriptions.
@@ -83,6 +86,7 @@ impl Negotiation {
             wanted: None,
             muxed: false,
             codecs: Vec::new(),
+            xr: false,
             keys: Vec::new(),
             web: None,
             said: None,
@@ -131,6 +135,7 @@ impl Negotiation {
         self.keys = if self.web.is_some() { Vec::new() } else { self.keys_to_offer() };
         self.muxed = self.web.is_some() || self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
         self.codecs.clone_from(&codecs);
+        self.xr = self.agreed.as_ref().is_none_or(|agreed| agreed.xr);
         self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, self.muxed)
     }
 
@@ -171,7 +176,9 @@ impl Negotiation {
             sealed.iter().map(|(tag, keys)| Crypto { tag: *tag, keying: keys.ours.clone() }).collect();
         self.web = self.web_to_answer(dtls.as_ref(), &audio);
         let security = security(sealed.as_ref(), dtls.as_ref());
-        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed, dtls });
+        let Audio { mux, xr, .. } = audio;
+        self.xr = xr;
+        self.agreed = Some(Agreed { coding, payload_type, events, mux, xr, sealed, dtls });
         let told = events.as_slice();
         let text = self.write(&[(coding, payload_type)], told, audio.ptime, audio.direction, audio.mux);
         Ok((text, Stream { security, ..stream(&audio, coding, payload_type, events, signalling) }))
@@ -187,13 +194,15 @@ impl Negotiation {
         let (coding, payload_type, mut events) = self.choose(&audio)?;
         // What we did not offer cannot be answered (RFC 5761 §5.1.1).
         audio.mux &= self.muxed;
+        audio.xr &= self.xr;
         if self.agreed.as_ref().is_some_and(|agreed| agreed.events.is_none()) {
             events = None;
         }
         let dtls = self.take_answered_handshake(&audio)?;
         let sealed = if dtls.is_some() { None } else { self.take_answered_key(&audio)? };
         let security = security(sealed.as_ref(), dtls.as_ref());
-        self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed, dtls });
+        let Audio { mux, xr, .. } = audio;
+        self.agreed = Some(Agreed { coding, payload_type, events, mux, xr, sealed, dtls });
         let is_free =
             |pt: u8| pt != payload_type && events.is_none_or(|events: Events| events.payload_type != pt);
         let others = self.codecs.iter().filter(|&&(other, pt)| other != coding && is_free(pt));
@@ -379,6 +388,9 @@ impl Negotiation {
         if !mux && Some(self.control_port) != self.port.checked_add(1) {
             say("rtcp", self.control_port.to_string());
         }
+        if self.xr {
+            media.attributes.push(Attribute::with_value("rtcp-xr", VOICE_REPORT));
+        }
         if mux {
             media.add_attribute_from_str("rtcp-mux");
         }
@@ -410,6 +422,7 @@ fn stream(
         remote_rtp: audio.rtp,
         remote_rtcp: if audio.mux { audio.rtp } else { audio.rtcp },
         rtcp_mux: audio.mux,
+        xr: audio.xr,
         direction: audio.direction,
         security: Security::Plain,
         signalling: signalling.to_canonical(),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use codecs::Coding;
-use sdp_types::{Connection, Media, Session};
+use sdp_types::{Attribute, Connection, Media, Session};
 
 use super::web::Said;
 use super::{Profile, Protection, SdpFault, Terms};
@@ -39,6 +39,8 @@ pub(super) struct Audio {
     pub(super) rtp: SocketAddr,
     pub(super) rtcp: SocketAddr,
     pub(super) mux: bool,
+    /// It takes reports on voice (RFC 3611 §5.1).
+    pub(super) xr: bool,
     pub(super) profile: Profile,
     /// What its `a=crypto` say.
     pub(super) crypto: Vec<String>,
@@ -142,8 +144,8 @@ fn audio(session: &Session, media: &Media, local: IpAddr) -> Result<Audio, SdpFa
     let mux = media.has_attribute("rtcp-mux");
     let control = if mux { rtp } else { control(media, rtp, local) };
     let direction = direction(session, media, address.is_unspecified() && !has_ice);
-    let ptime = ptime(media);
-    Ok(Audio { codecs, events, ptime, rtp, rtcp: control, mux, profile, crypto, web, direction })
+    let (ptime, xr) = (ptime(media), takes_reports(session, media));
+    Ok(Audio { codecs, events, ptime, rtp, rtcp: control, mux, xr, profile, crypto, web, direction })
 }
 
 fn codecs(media: &Media) -> (Vec<(Coding, u8)>, Vec<Events>) {
@@ -243,6 +245,16 @@ fn ptime(media: &Media) -> u32 {
     (wanted.min(most).clamp(SHORTEST_PTIME, LONGEST_PTIME) / 10) * 10
 }
 
+/// Whether `a=rtcp-xr` names the report on voice; of the audio, else of the session (RFC 3611 §5.1).
+fn takes_reports(session: &Session, media: &Media) -> bool {
+    let of = |attributes: &[Attribute]| {
+        let found = attributes.iter().find(|a| a.attribute.eq_ignore_ascii_case("rtcp-xr"))?;
+        let mut kinds = found.value.as_deref().unwrap_or_default().split_ascii_whitespace();
+        Some(kinds.any(|kind| kind.eq_ignore_ascii_case(VOICE_REPORT)))
+    };
+    of(&media.attributes).or_else(|| of(&session.attributes)).unwrap_or(false)
+}
+
 fn values<'a>(media: &'a Media, name: &'a str) -> impl Iterator<Item = &'a str> {
     media
         .attributes
@@ -270,6 +282,9 @@ const MOST_FORMATS: usize = 128;
 
 /// The longest token of an `m=` line that is repeated: "UDP/TLS/RTP/SAVPF" has 17 characters.
 const LONGEST_TOKEN: usize = 64;
+
+/// The extended report that we write and read (RFC 3611 §4.7).
+pub(super) const VOICE_REPORT: &str = "voip-metrics";
 
 /// The clocks of telephone-event that go with what we speak.
 const EVENT_CLOCKS: [u32; 2] = [8000, 48_000];

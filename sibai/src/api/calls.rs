@@ -13,6 +13,7 @@ use sqlx::{AnyConnection, Connection, Row};
 use utoipa::{IntoParams, ToSchema};
 
 use super::ApiState;
+use super::hearing::{LapseView, QualityView};
 use super::input::{self, Asked, Body, Id};
 use super::page::page;
 use super::problem::{Problem, ProblemBody};
@@ -170,28 +171,8 @@ pub(crate) struct LegView {
     q850: Option<u8>,
     /// How its media was; null when it had none.
     quality: Option<QualityView>,
-}
-
-/// How the media of a leg was.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Quality)]
-pub(crate) struct QualityView {
-    /// RTP packets that came.
-    received: i64,
-    /// RTP packets that never came.
-    lost: i64,
-    /// Interarrival jitter.
-    jitter_ms: f64,
-    /// RTP packets sent.
-    sent: i64,
-    /// Loss that the peer reported of ours, 0 to 1.
-    peer_loss: Option<f64>,
-    /// Round trip.
-    round_trip_ms: Option<f64>,
-    /// How what came sounded, 1.0 to 4.5, estimated from loss, its bursts, delay and codec (E-model).
-    mos: Option<f64>,
-    /// How what we sent sounded to the peer, by its own reports.
-    peer_mos: Option<f64>,
+    /// When it was not heard, in order.
+    lapses: Vec<LapseView>,
 }
 
 /// A call that happened elsewhere.
@@ -509,16 +490,8 @@ fn leg_view(leg: &LegRow) -> LegView {
         cause: leg.cause.as_str(),
         blame: leg.cause.blame().as_str(),
         q850: leg.q850,
-        quality: leg.quality.map(|quality| QualityView {
-            received: quality.received,
-            lost: quality.lost,
-            jitter_ms: quality.jitter_ms,
-            sent: quality.sent,
-            peer_loss: quality.peer_loss,
-            round_trip_ms: quality.round_trip_ms,
-            mos: quality.mos,
-            peer_mos: quality.peer_mos,
-        }),
+        quality: leg.quality.as_ref().map(QualityView::of),
+        lapses: leg.lapses.iter().map(LapseView::of).collect(),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::store::Store;
 mod audio;
 mod calls;
 mod guard;
+mod hearing;
 mod input;
 mod page;
 mod probes;

@@ -116,7 +116,7 @@ fn show_record(done: &Done, row: &Value) {
         record.consent.as_str()
     );
     for leg in &record.legs {
-        let quality = done.finished.quality.get(&leg.leg).copied().unwrap_or_default();
+        let quality = done.finished.sounded.get(&leg.leg).map(|sounded| sounded.quality).unwrap_or_default();
         println!(
             "  leg       {:<9} {:<20} received {} packets, lost {}, jitter {:.2} ms",
             leg.seat.as_deref().unwrap_or("caller"),

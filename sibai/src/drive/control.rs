@@ -13,7 +13,7 @@ use super::net::Net;
 use super::recorder;
 use super::worker::{Order, Worker};
 use crate::metrics::Metrics;
-use crate::node::{self, Node, Output};
+use crate::node::{self, LapseKind, Node, Output};
 
 /// What can reach the control thread.
 #[derive(Debug)]
@@ -166,6 +166,7 @@ impl Control {
                 }
                 Output::Finished(finished) => (self.news)(News::Finished(finished)),
                 Output::Standing(record) => (self.news)(News::Standing(record)),
+                Output::Lapse { call, leg, seat, kind, over } => self.lapse(call, leg, seat, kind, over),
                 Output::Tell { call, what } => {
                     tracing::info!(%call, ?what, "call");
                     (self.news)(News::Told { call, what });
@@ -203,6 +204,17 @@ impl Control {
                 }
                 Output::Fault { leg, what } => tracing::error!(?leg, what, "a call's step panicked; it ends"),
             }
+        }
+    }
+
+    fn lapse(&self, call: Option<base::CallId>, leg: base::LegId, seat: bool, kind: LapseKind, over: bool) {
+        let (side, word) = (if seat { "seat" } else { "trunk" }, kind.as_str());
+        let call = call.map(|call| call.to_string());
+        if over {
+            tracing::info!(call, %leg, side, kind = word, "heard again");
+        } else {
+            self.metrics.sounds.unheard(seat, kind);
+            tracing::warn!(call, %leg, side, kind = word, "not heard");
         }
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Channel {
     pub wanted: Option<Coding>,
     /// How far a leg on its behalf may still go (Max-Forwards).
     pub hops: u32,
+    /// Our 200 went out, or theirs came: who is silent before that owes nobody a word.
+    pub answered: bool,
     /// The peer holds us.
     pub held: bool,
     /// Its keys, so that one that is told in two ways is pressed once.
@@ -161,6 +163,7 @@ impl Node {
             }
         }
         let sdp = ours.clone().unwrap_or_default();
+        channel.answered |= then == Then::Answer;
         if let Some(stream) = agreed {
             self.agree(leg, stream);
         }

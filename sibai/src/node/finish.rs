@@ -8,23 +8,33 @@ use media::Quality;
 use pbx::CallRecord;
 
 use super::Output;
+use super::lapses::Lapse;
 
 /// A call that is over, with the quality of its legs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
     /// What the brain tells.
     pub record: CallRecord,
-    /// Loss, jitter and the like by leg; a leg without media has none.
-    pub quality: BTreeMap<LegId, Quality>,
+    /// How its legs were, those with media.
+    pub sounded: BTreeMap<LegId, Sounded>,
     /// The Q.850 value that the network gave for the end of a leg (RFC 3326), as read.
     pub q850: BTreeMap<LegId, u8>,
+}
+
+/// How the media of a leg was.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sounded {
+    /// Loss, jitter and the like.
+    pub quality: Quality,
+    /// When it was not heard, in order.
+    pub lapses: Vec<Lapse>,
 }
 
 /// Records whose channels have not all reported yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Finishing {
     closing: BTreeSet<LegId>,
-    known: BTreeMap<LegId, Quality>,
+    known: BTreeMap<LegId, Sounded>,
     said: BTreeMap<LegId, u8>,
     waiting: Vec<(Mono, Box<CallRecord>)>,
 }
@@ -44,11 +54,11 @@ impl Finishing {
     }
 
     /// A channel reported.
-    pub(super) fn closed(&mut self, leg: LegId, quality: Quality, out: &mut VecDeque<Output>) {
+    pub(super) fn closed(&mut self, leg: LegId, sounded: Sounded, out: &mut VecDeque<Output>) {
         if !self.closing.remove(&leg) {
             return;
         }
-        self.known.insert(leg, quality);
+        self.known.insert(leg, sounded);
         // The seat's leg may close minutes before the call ends; but what no call asks for must not pile up.
         while self.known.len() > MOST_KNOWN {
             self.known.pop_first();
@@ -88,9 +98,9 @@ impl Finishing {
     }
 
     fn emit(&mut self, record: Box<CallRecord>, out: &mut VecDeque<Output>) {
-        let quality = own(&record).filter_map(|leg| Some((leg, self.known.remove(&leg)?))).collect();
+        let sounded = own(&record).filter_map(|leg| Some((leg, self.known.remove(&leg)?))).collect();
         let q850 = own(&record).filter_map(|leg| Some((leg, self.said.remove(&leg)?))).collect();
-        out.push_back(Output::Finished(Box::new(Finished { record: *record, quality, q850 })));
+        out.push_back(Output::Finished(Box::new(Finished { record: *record, sounded, q850 })));
     }
 }
 

@@ -21,6 +21,11 @@ impl Homes {
         self.users.insert(leg, user);
     }
 
+    /// Whether this leg is a phone's of ours.
+    pub(super) fn has(&self, leg: LegId) -> bool {
+        self.users.contains_key(&leg)
+    }
+
     /// A leg is gone.
     pub(super) fn remove(&mut self, leg: LegId) {
         let Some(user) = self.users.remove(&leg) else { return };
@@ -50,6 +55,7 @@ mod tests {
         homes.add(user.clone(), one, 3);
         homes.add(user.clone(), two, 3);
         homes.remove(one);
+        assert!(homes.has(two) && !homes.has(one));
         assert_eq!(homes.of(&user), Some(3));
         homes.remove(two);
         homes.remove(two);

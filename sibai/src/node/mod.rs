@@ -8,6 +8,7 @@ mod finish;
 mod homes;
 mod insistent;
 mod lamps;
+mod lapses;
 mod media_side;
 mod orders;
 mod sip_side;
@@ -26,11 +27,13 @@ use sip::Endpoint;
 use sip::seam as sip_seam;
 
 use channels::Channel;
-pub use finish::Finished;
 use finish::Finishing;
+pub use finish::{Finished, Sounded};
 use homes::Homes;
 use insistent::Insistent;
 use lamps::Lamps;
+use lapses::Lapses;
+pub use lapses::{Lapse, LapseKind};
 pub use terms::MediaTerms;
 
 /// What can happen to the node.
@@ -129,6 +132,19 @@ pub enum Output {
     Finished(Box<Finished>),
     /// A call is up, or something about it changed: its record as it would end now.
     Standing(Box<pbx::CallRecord>),
+    /// A leg is not heard by who should hear it, or is again.
+    Lapse {
+        /// The call, while it is up.
+        call: Option<CallId>,
+        /// The leg.
+        leg: LegId,
+        /// It is a phone's of ours; else a trunk's.
+        seat: bool,
+        /// In which way.
+        kind: LapseKind,
+        /// It is over.
+        over: bool,
+    },
     /// For the log, the demo and later events.
     Tell {
         /// The call.
@@ -229,6 +245,7 @@ pub struct Node {
     insistent: Insistent,
     recordings: BTreeMap<RecordingId, usize>,
     finishing: Finishing,
+    lapses: Lapses,
     lamps: Lamps,
     terms: MediaTerms,
     workers: usize,
@@ -249,6 +266,7 @@ impl Node {
             insistent: Insistent::default(),
             recordings: BTreeMap::new(),
             finishing: Finishing::default(),
+            lapses: Lapses::default(),
             lamps: Lamps::default(),
             terms,
             workers: setup.workers.max(1),

@@ -33,10 +33,13 @@ impl Node {
             Order::Play { leg, sound } => self.play(leg, sound),
             Order::Stop { leg } => self.media(leg, MediaCommand::Stop { leg }),
             Order::Bridge { a, b } => {
-                self.join(a, b);
+                self.join(now, a, b);
                 self.media(a, MediaCommand::Bridge { a, b });
             }
-            Order::Unbridge { a, b } => self.media(a, MediaCommand::Unbridge { a, b }),
+            Order::Unbridge { a, b } => {
+                self.part(now, a, b);
+                self.media(a, MediaCommand::Unbridge { a, b });
+            }
             Order::Record(record) => self.record(record),
             Order::Retap { recording, caller_leg, seat_leg } => self.retap(recording, caller_leg, seat_leg),
             Order::Segment { recording, seat } => self.out.push_back(Output::Segment { recording, seat }),
@@ -88,6 +91,7 @@ impl Node {
             coding: None,
             wanted: None,
             hops,
+            answered: false,
             held: false,
             play: 0,
             keys: Keys::default(),
@@ -124,13 +128,22 @@ impl Node {
         self.media(leg, command);
     }
 
-    fn join(&mut self, a: LegId, b: LegId) {
+    fn join(&mut self, now: Now, a: LegId, b: LegId) {
+        // Who talks to somebody else is watched anew.
+        self.part(now, a, b);
         for (one, other) in [(a, b), (b, a)] {
             if let Some(channel) = self.channels.get_mut(&one) {
                 channel.bridged = Some(other);
                 // Whatever was playing is over; its end is nobody's business any more.
                 channel.play += 1;
             }
+        }
+    }
+
+    /// Two legs hear each other no more: nobody misses one of them.
+    fn part(&mut self, now: Now, a: LegId, b: LegId) {
+        for leg in [a, b] {
+            self.lapses.end(leg, now.wall);
         }
     }
 

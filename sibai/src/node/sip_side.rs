@@ -118,6 +118,7 @@ impl Node {
             coding: None,
             wanted: None,
             hops,
+            answered: false,
             held: false,
             play: 0,
             keys: Keys::default(),
@@ -166,6 +167,9 @@ impl Node {
         let taken = sdp.is_some_and(|sdp| self.take_answer(now, leg, sdp).is_ok());
         let agreed_early = self.channels.get(&leg).is_some_and(|channel| channel.coding.is_some());
         if taken || (sdp.is_none() && agreed_early) {
+            if let Some(channel) = self.channels.get_mut(&leg) {
+                channel.answered = true;
+            }
             self.think(now, Some(leg), pbx::Input::Answered { leg });
         } else {
             self.drop_leg(now, leg, Cause::NoCommonCodec);

@@ -27,7 +27,7 @@ pub(super) fn desk(
             }
             News::Finished(finished) => {
                 calls.remove(&finished.record.call);
-                let row = rows::call_row(&finished.record, &finished.quality, &finished.q850);
+                let row = rows::call_row(&finished.record, &finished.sounded, &finished.q850);
                 metrics.call_ended(&row);
                 journal.note(Entry::CallEnded(Box::new(row)));
             }

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base::{Digit, LegId};
-use history::{CallRow, LegRow, OpenCall, Origin, Quality, TransferRow};
+use base::{Digit, LegId, Timestamp};
+use history::{CallRow, LapseRow, LegRow, OpenCall, Origin, PeerReport, Quality, TransferRow};
+use media::rtcp::Voip;
 use pbx::cdr::{CallRecord, LegRecord, TransferRecord};
 
-/// The row of a call that is over. `qualities` holds what the engines told of its channels, `said` what the
-/// network told of their ends.
+use crate::node::{Lapse, Sounded};
+
+/// The row of a call that is over. `sounded` holds what the engines told of its channels, `said` what the network told of
+/// their ends.
 pub fn call_row(
     record: &CallRecord,
-    qualities: &BTreeMap<LegId, media::seam::Quality>,
+    sounded: &BTreeMap<LegId, Sounded>,
     said: &BTreeMap<LegId, u8>,
 ) -> CallRow {
     CallRow {
@@ -41,7 +44,7 @@ pub fn call_row(
         legs: record
             .legs
             .iter()
-            .map(|leg| leg_row(leg, qualities.get(&leg.leg), said.get(&leg.leg).copied()))
+            .map(|leg| leg_row(record, leg, sounded.get(&leg.leg), said.get(&leg.leg).copied()))
             .collect(),
     }
 }
@@ -77,7 +80,7 @@ fn transfer_row(transfer: &TransferRecord) -> TransferRow {
     }
 }
 
-fn leg_row(leg: &LegRecord, quality: Option<&media::seam::Quality>, q850: Option<u8>) -> LegRow {
+fn leg_row(call: &CallRecord, leg: &LegRecord, sounded: Option<&Sounded>, q850: Option<u8>) -> LegRow {
     LegRow {
         seat: leg.seat.clone(),
         trunk: leg.trunk.clone(),
@@ -87,16 +90,59 @@ fn leg_row(leg: &LegRecord, quality: Option<&media::seam::Quality>, q850: Option
         ended_ms: millis(leg.ended),
         cause: leg.cause,
         q850,
-        quality: quality.map(|quality| Quality {
-            received: count(quality.received),
-            lost: count(quality.lost),
-            jitter_ms: f64::from(quality.jitter_ms),
-            sent: count(quality.sent),
-            peer_loss: quality.peer_loss.map(f64::from),
-            round_trip_ms: quality.round_trip_ms.map(f64::from),
-            mos: quality.mos.map(f64::from),
-            peer_mos: quality.peer_mos.map(f64::from),
-        }),
+        quality: sounded.map(|sounded| quality_of(&sounded.quality)),
+        lapses: sounded
+            .iter()
+            .flat_map(|sounded| &sounded.lapses)
+            .map(|lapse| lapse_row(call, lapse))
+            .collect(),
+    }
+}
+
+fn quality_of(quality: &media::seam::Quality) -> Quality {
+    Quality {
+        received: count(quality.received),
+        lost: count(quality.lost),
+        discarded: count(quality.discarded),
+        jitter_ms: f64::from(quality.jitter_ms),
+        sent: count(quality.sent),
+        peer_loss: quality.peer_loss.map(f64::from),
+        peer_jitter_ms: quality.peer_jitter_ms.map(f64::from),
+        round_trip_ms: quality.round_trip_ms.map(f64::from),
+        mos: quality.mos.map(f64::from),
+        peer_mos: quality.peer_mos.map(f64::from),
+        speech_dbm0: quality.speech_dbm0.map(f64::from),
+        peer_report: quality.peer_report.map(|voip| peer_report(&voip)),
+    }
+}
+
+fn peer_report(voip: &Voip) -> PeerReport {
+    let share = |share: u8| f64::from(share) / 256.0;
+    let score = |tenths: u8| f64::from(tenths) / 10.0;
+    PeerReport {
+        loss: share(voip.loss_rate),
+        discard: share(voip.discard_rate),
+        burst_density: share(voip.burst_density),
+        burst_ms: voip.burst_ms.into(),
+        gap_density: share(voip.gap_density),
+        gap_ms: voip.gap_ms.into(),
+        round_trip_ms: (voip.round_trip_ms > 0).then_some(voip.round_trip_ms.into()),
+        end_system_ms: voip.end_system_ms.into(),
+        buffer_ms: voip.buffer_ms.into(),
+        signal_dbm0: voip.signal_dbm0.map(i64::from),
+        noise_dbm0: voip.noise_dbm0.map(i64::from),
+        r: voip.r.map(i64::from),
+        mos_listening: voip.mos_listening.map(score),
+        mos_conversation: voip.mos_conversation.map(score),
+    }
+}
+
+fn lapse_row(call: &CallRecord, lapse: &Lapse) -> LapseRow {
+    let after = |from: Timestamp, to: Timestamp| to.duration_since(from).as_millis().max(0) as i64;
+    LapseRow {
+        at_ms: after(call.started, lapse.from),
+        kind: lapse.kind.as_str().to_owned(),
+        lasted_ms: lapse.until.map(|until| after(lapse.from, until)),
     }
 }
 
@@ -111,8 +157,10 @@ fn count(packets: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::{CallId, Cause, PhoneNumber, RecordingId, Timestamp};
+    use base::{CallId, Cause, PhoneNumber, RecordingId};
     use pbx::cdr::{Consent, TransferKind};
+
+    use crate::node::LapseKind;
 
     fn record() -> CallRecord {
         CallRecord {
@@ -152,6 +200,31 @@ mod tests {
         }
     }
 
+    fn voip() -> Voip {
+        Voip {
+            ssrc: 1,
+            loss_rate: 128,
+            discard_rate: 64,
+            burst_density: 32,
+            gap_density: 16,
+            burst_ms: 120,
+            gap_ms: 4000,
+            round_trip_ms: 0,
+            end_system_ms: 60,
+            signal_dbm0: Some(-20),
+            noise_dbm0: None,
+            gap_least: 16,
+            r: Some(84),
+            mos_listening: Some(42),
+            mos_conversation: None,
+            concealed: None,
+            adaptive: None,
+            buffer_ms: 40,
+            buffer_most_ms: 80,
+            buffer_limit_ms: 200,
+        }
+    }
+
     fn leg(leg: LegId, seat: Option<base::Name>, cause: Cause) -> LegRecord {
         LegRecord {
             leg,
@@ -177,8 +250,18 @@ mod tests {
             round_trip_ms: Some(30.0),
             mos: Some(4.0),
             peer_mos: Some(3.5),
+            discarded: 4,
+            peer_jitter_ms: Some(2.5),
+            speech_dbm0: Some(-19.5),
+            peer_report: Some(voip()),
             ..Default::default()
         };
+        let second = |second| Timestamp::from_second(second).unwrap();
+        let lapses = vec![
+            Lapse { kind: LapseKind::NoVoice, from: second(30), until: Some(second(34)) },
+            Lapse { kind: LapseKind::NoPackets, from: second(50), until: None },
+        ];
+        let heard = Sounded { quality: heard, lapses };
         let said = BTreeMap::from([(LegId::placed(2), 17)]);
         let row = call_row(&record(), &BTreeMap::from([(LegId::arrived(1), heard)]), &said);
         assert_eq!((row.answered_ms, row.connected_ms, row.lasted_ms), (Some(20), Some(9_000), 60_000));
@@ -194,6 +277,23 @@ mod tests {
         assert_eq!(row.legs[0].trunk.as_deref(), Some("local"));
         assert_eq!(row.legs[0].quality.map(|q| (q.lost, q.round_trip_ms)), Some((10, Some(30.0))));
         assert_eq!(row.legs[0].quality.map(|q| (q.mos, q.peer_mos)), Some((Some(4.0), Some(3.5))));
+        let quality = row.legs[0].quality.unwrap();
+        assert_eq!(
+            (quality.discarded, quality.peer_jitter_ms, quality.speech_dbm0),
+            (4, Some(2.5), Some(-19.5))
+        );
+        let report = quality.peer_report.unwrap();
+        assert_eq!(
+            (report.loss, report.discard, report.burst_density, report.gap_density),
+            (0.5, 0.25, 0.125, 0.0625)
+        );
+        assert_eq!((report.burst_ms, report.gap_ms, report.round_trip_ms), (120, 4000, None));
+        assert_eq!((report.end_system_ms, report.buffer_ms, report.r), (60, 40, Some(84)));
+        assert_eq!((report.signal_dbm0, report.noise_dbm0), (Some(-20), None));
+        assert_eq!((report.mos_listening, report.mos_conversation), (Some(4.2), None));
+        let lapses: Vec<_> =
+            row.legs[0].lapses.iter().map(|l| (l.at_ms, l.kind.as_str(), l.lasted_ms)).collect();
+        assert_eq!(lapses, [(30_000, "no_voice", Some(4_000)), (50_000, "no_packets", None)]);
         assert_eq!(row.legs[1].quality, None, "the caller's quality is not the seat's");
         assert_eq!((row.legs[2].cause, row.legs[2].q850), (Cause::AnsweredElsewhere, Some(17)));
         assert_eq!(row.legs[0].q850, None);

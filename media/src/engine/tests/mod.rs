@@ -1,5 +1,6 @@
 //! Stories of the engine: legs with addresses, packets with times, no network.
 
+mod bad_input;
 mod bridge;
 mod digits;
 mod hearing;
@@ -9,8 +10,10 @@ mod lossy;
 mod pace;
 mod play;
 mod report;
+mod report_on_voice;
 mod sealed;
 mod tones;
+mod unheard;
 mod web;
 
 use std::net::{IpAddr, SocketAddr};
@@ -225,6 +228,7 @@ impl Phone {
             remote_rtp: address,
             remote_rtcp: SocketAddr::new(address.ip(), address.port() + 1),
             rtcp_mux: false,
+            xr: false,
             direction: Direction::Both,
             security: Security::Plain,
             signalling: address.ip(),

@@ -1,6 +1,7 @@
 //! What a leg hears from us alone: prompts, ringback, silence.
 
 use super::*;
+use crate::seam::Lack;
 
 #[test]
 fn a_prompt_is_heard_byte_for_byte_and_told_as_played_at_its_end() {
@@ -99,7 +100,7 @@ fn ringback_goes_on_until_stopped_and_then_silence_flows() {
     let heard = bed.rtp(CALLER);
     assert_eq!(heard.len(), 50);
     assert!(heard.iter().all(|packet| packet.payload == [0xff; 160]));
-    assert_eq!(bed.told(), []);
+    assert_eq!(bed.told(), [Event::Unheard { leg: CALLER, lack: Lack::Packets }], "it never spoke");
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn silence_of_the_peer_is_told_once_and_again_after_it_spoke() {
     let mut phone = Phone::new(CALLER, "198.51.100.1:4000", Law::A);
     bed.agree(&phone);
     bed.pass(Duration::from_secs(59));
-    assert_eq!(bed.told(), []);
+    assert_eq!(bed.told(), [Event::Unheard { leg: CALLER, lack: Lack::Packets }]);
     bed.pass(Duration::from_secs(200));
     assert_eq!(bed.told(), [Event::Silent { leg: CALLER }]);
     bed.speak(&mut phone, &frame(1));

@@ -1,6 +1,7 @@
 //! Descriptions as phones, carriers and attackers write them.
 
 mod browsers;
+mod reports;
 
 use std::net::IpAddr;
 
@@ -74,6 +75,7 @@ fn a_phones_offer_is_answered_in_full() {
             remote_rtp: "198.51.100.7:4000".parse().unwrap(),
             remote_rtcp: "198.51.100.7:4001".parse().unwrap(),
             rtcp_mux: false,
+            xr: false,
             direction: Direction::Both,
             security: Security::Plain,
             signalling: ip(PEER),

@@ -1,8 +1,10 @@
 //! Call records: read, and taken in.
 
+use base::Cause;
+use history::{LapseRow, LegRow, PeerReport, Quality};
 use serde_json::{Value, json};
 
-use super::house::{Answer, House, ID_1, each_house};
+use super::house::{Answer, House, ID_1, call, each_house};
 use crate::store::Scope;
 
 /// What the articles' code sample sends (product.md A36).
@@ -14,6 +16,49 @@ async fn post(house: &House, token: &str, key: Option<&str>, body: &str) -> Answ
     let key = key.map(|key| format!("idempotency-key: {key}"));
     let headers: Vec<&str> = [bearer.as_str()].into_iter().chain(key.as_deref()).collect();
     house.ask("POST", "/v1/call_records", &headers, body).await
+}
+
+#[test]
+fn a_leg_tells_how_it_sounded_and_when_it_was_not_heard() {
+    each_house(async |house| {
+        let report = PeerReport { loss: 0.125, r: Some(81), ..PeerReport::default() };
+        let quality = Quality {
+            received: 2_990,
+            discarded: 7,
+            peer_jitter_ms: Some(2.5),
+            speech_dbm0: Some(-18.5),
+            peer_report: Some(report),
+            ..Quality::default()
+        };
+        let lapse = LapseRow { at_ms: 7_000, kind: "no_packets".into(), lasted_ms: Some(3_000) };
+        let leg = LegRow {
+            seat: Some("li_na".into()),
+            trunk: None,
+            began_ms: 0,
+            rang_ms: None,
+            answered_ms: Some(20),
+            ended_ms: 60_000,
+            cause: Cause::CallerHungUp,
+            q850: None,
+            quality: Some(quality),
+            lapses: vec![lapse],
+        };
+        let mut row = call(77, "huaning", "2026-10-12T02:00:00Z");
+        row.legs = vec![leg];
+        house.call(&row).await;
+        let token = house.token("huaning", &[Scope::ReadCalls]).await;
+        let told = house.get(&format!("/v1/call_records/{}", row.id), &token).await.json();
+        let leg = &told["legs"][0];
+        assert_eq!(leg["lapses"], json!([{"at_ms": 7_000, "kind": "no_packets", "lasted_ms": 3_000}]));
+        let quality = &leg["quality"];
+        assert_eq!((&quality["discarded"], &quality["peer_jitter_ms"]), (&json!(7), &json!(2.5)));
+        assert_eq!((&quality["speech_dbm0"], &quality["peer_mos"]), (&json!(-18.5), &Value::Null));
+        let report = &quality["peer_report"];
+        assert_eq!(
+            (&report["loss"], &report["r"], &report["mos_listening"]),
+            (&json!(0.125), &json!(81), &Value::Null)
+        );
+    });
 }
 
 #[test]
