@@ -41,6 +41,8 @@ pub(super) struct Channel {
     /// The next packet of our own making; meaningful while `running`.
     pub(super) next: Mono,
     pub(super) running: bool,
+    /// Where the channel stands in the timetable.
+    pub(super) entered: Option<Mono>,
     pub(super) keys: Sender,
     pub(super) key_began: u32,
     /// How much of a key's tones the peer has heard, in samples.
@@ -102,6 +104,7 @@ impl Channel {
             mouth: None,
             next: now.mono,
             running: false,
+            entered: None,
             keys: Sender::default(),
             key_began: 0,
             sounded: 0,
@@ -511,7 +514,8 @@ pub(super) fn grid(at: Mono) -> Mono {
     Mono::from_nanos(at.as_nanos().div_ceil(step).saturating_mul(step))
 }
 
-/// All legs send on one grid, so that a worker wakes a hundred times a second however many play.
+/// All that is due is done on one grid, so that a worker wakes a hundred times a second at most, however many legs
+/// play, report and are watched.
 const GRID: Duration = Duration::from_millis(10);
 
 /// After a stall at most five packets (100 ms at the usual 20) go out in one burst: no phone's buffer

@@ -8,6 +8,7 @@ mod latch;
 mod play;
 mod report;
 mod sealed;
+mod timetable;
 mod tones;
 mod web;
 
