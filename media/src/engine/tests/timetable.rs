@@ -27,7 +27,7 @@ fn however_many_legs_play_and_report_there_are_a_hundred_wakeups_a_second() {
         let mut phone = Phone::new(LegId::placed(n), "198.51.100.1:4000", Law::A);
         phone.stream.ptime = [10, 20, 30, 40, 60][n as usize % 5];
         bed.agree(&phone);
-        bed.command(Command::Ringback { leg: phone.leg });
+        bed.ring(phone.leg);
         bed.pass(Duration::from_micros(3_700));
     }
     let (mut wakeups, end) = (0, bed.now.mono + Duration::from_secs(10));
@@ -68,7 +68,7 @@ fn what_is_put_forward_and_closed_leaves_nothing_behind() {
     for n in 0..5_000 {
         let phone = Phone::new(LegId::placed(n), "198.51.100.1:4000", Law::A);
         bed.agree(&phone);
-        bed.command(Command::Ringback { leg: phone.leg });
+        bed.ring(phone.leg);
         bed.close(phone.leg);
         bed.pass(Duration::from_micros(10));
     }
