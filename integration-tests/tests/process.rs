@@ -10,5 +10,7 @@ mod drain;
 mod killed;
 #[path = "process/names.rs"]
 mod names;
+#[path = "process/ranks.rs"]
+mod ranks;
 #[path = "process/store.rs"]
 mod store;

@@ -1,4 +1,4 @@
-//! What a packet costs inside the engine: relayed, re-coded, tapped; and a tick of a hundred legs.
+//! What a packet costs inside the engine: relayed, re-coded, tapped; and the ticks of many legs.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
@@ -14,11 +14,16 @@ use media::prompts::{Prompt, Prompts};
 use media::rtp::{self, HEADER, Header};
 use media::seam::{Command, Direction, Event, Events, Port, Security, Sink, Stream, Tapped};
 
-struct Nowhere(u64);
+#[derive(Default)]
+struct Nowhere {
+    octets: u64,
+    packets: u64,
+}
 
 impl Sink for Nowhere {
     fn send(&mut self, _: LegId, _: Port, _: SocketAddr, bytes: &[u8]) {
-        self.0 += black_box(bytes).len() as u64;
+        self.octets += black_box(bytes).len() as u64;
+        self.packets += 1;
     }
 
     fn tell(&mut self, event: Event) {
@@ -28,7 +33,7 @@ impl Sink for Nowhere {
     fn handshake(&mut self, _: LegId, _: SocketAddr, _: &[u8]) {}
 
     fn tap(&mut self, packet: &Tapped) {
-        self.0 += u64::from(black_box(packet).len);
+        self.octets += u64::from(black_box(packet).len);
     }
 }
 
@@ -62,7 +67,7 @@ fn engine(legs: u64, law: impl Fn(u64) -> Law) -> Engine {
     let audio = vec![0x55; 8000 * 600];
     prompts.insert("line".into(), "long".into(), Prompt { pcma: audio.clone().into(), pcmu: audio.into() });
     let mut engine = Engine::new(Arc::new(prompts));
-    let out = &mut Nowhere(0);
+    let out = &mut Nowhere::default();
     for n in 0..legs {
         let leg = LegId::placed(n);
         engine.command(start(), Command::Open { leg, ssrc: n as u32 }, out);
@@ -74,7 +79,7 @@ fn engine(legs: u64, law: impl Fn(u64) -> Law) -> Engine {
 /// One packet after another through the first of 500 bridges.
 fn relay(c: &mut Criterion, name: &str, law_of_other: Law, tapped: bool) {
     let mut engine = engine(1000, |n| if n % 2 == 0 { Law::A } else { law_of_other });
-    let out = &mut Nowhere(0);
+    let out = &mut Nowhere::default();
     for n in 0..500 {
         let (a, b) = (LegId::placed(2 * n), LegId::placed(2 * n + 1));
         engine.command(start(), Command::Bridge { a, b }, out);
@@ -106,32 +111,57 @@ fn relays(c: &mut Criterion) {
     relay(c, "relay a packet from A-law to µ-law", Law::Mu, false);
 }
 
-fn ticks(c: &mut Criterion) {
-    let fresh = engine(100, |_| Law::A);
-    c.bench_function("a second of a hundred playing legs", |bench| {
+/// What the ticks of a second cost: so many legs, opened over five seconds, of which so many play; the others are
+/// bridged and do nothing but report.
+fn ticks(c: &mut Criterion, name: &str, legs: u64, playing: u64) {
+    let mut fresh = engine(0, |_| Law::A);
+    let mut now = start();
+    for n in 0..legs {
+        now = start().later(Duration::from_millis(OPENING_MS * n / legs));
+        pass(&mut fresh, now.mono);
+        let leg = LegId::placed(n);
+        fresh.command(now, Command::Open { leg, ssrc: n as u32 }, &mut Nowhere::default());
+        fresh.command(now, Command::Agree { leg, stream: stream(peer(n), Law::A) }, &mut Nowhere::default());
+        if n < playing {
+            let (line, prompt) = ("line".into(), "long".into());
+            fresh.command(now, Command::Play { leg, line, prompt, token: n }, &mut Nowhere::default());
+        } else if n % 2 == 1 {
+            fresh.command(now, Command::Bridge { a: LegId::placed(n - 1), b: leg }, &mut Nowhere::default());
+        }
+    }
+    let end = now.mono + Duration::from_secs(1);
+    let (wakeups, packets) = pass(&mut fresh.clone(), end);
+    println!("{name}: {wakeups} wake-ups, {packets} packets");
+    c.bench_function(name, |bench| {
         bench.iter_batched(
-            || {
-                let mut engine = fresh.clone();
-                for n in 0..100 {
-                    let (line, prompt) = ("line".into(), "long".into());
-                    let play = Command::Play { leg: LegId::placed(n), line, prompt, token: n };
-                    engine.command(start(), play, &mut Nowhere(0));
-                }
+            || fresh.clone(),
+            |mut engine| {
+                pass(&mut engine, end);
                 engine
             },
-            |mut engine| {
-                let out = &mut Nowhere(0);
-                while let Some(due) =
-                    engine.deadline().filter(|due| *due < Mono::ZERO + Duration::from_secs(1))
-                {
-                    engine.tick(start().later(due.since(Mono::ZERO)), out);
-                }
-                (engine, out.0)
-            },
-            criterion::BatchSize::SmallInput,
+            criterion::BatchSize::LargeInput,
         );
     });
 }
 
-criterion_group!(benches, relays, ticks);
+/// Ticks whenever something is due before `end`; gives how often, and how many packets went out.
+fn pass(engine: &mut Engine, end: Mono) -> (u64, u64) {
+    let (mut wakeups, mut out) = (0, Nowhere::default());
+    while let Some(due) = engine.deadline().filter(|due| *due < end) {
+        engine.tick(start().later(due.since(Mono::ZERO)), &mut out);
+        wakeups += 1;
+    }
+    (wakeups, out.packets)
+}
+
+fn seconds(c: &mut Criterion) {
+    ticks(c, "a second of a hundred playing legs", 100, 100);
+    ticks(c, "a second of a thousand playing legs", 1_000, 1_000);
+    ticks(c, "a second of ten playing legs among a thousand bridged", 1_000, 10);
+}
+
+/// Not all at once: they report and play at times of their own.
+const OPENING_MS: u64 = 5_000;
+
+criterion_group!(benches, relays, seconds);
 criterion_main!(benches);

@@ -6,7 +6,7 @@ use std::fmt;
 use ring::digest;
 
 use crate::ice::Credentials;
-use crate::seam::Keys;
+use crate::seam::{Keys, Security};
 use crate::srtp::{Keying, Suite};
 
 /// What a handshake has to come to.
@@ -46,6 +46,16 @@ impl Dtls {
     /// Whether an agreement goes on with the handshake of this one (RFC 8842 section 3): its keys stay in use.
     pub fn continues(&self, before: &Self) -> bool {
         self.theirs == before.theirs && self.role == before.role
+    }
+}
+
+impl Security {
+    /// How the peer proves where it is, where ICE was agreed on.
+    pub fn ice(&self) -> Option<&Ice> {
+        match self {
+            Self::Dtls(dtls) => dtls.ice.as_ref(),
+            Self::Plain | Self::Srtp(_) => None,
+        }
     }
 }
 

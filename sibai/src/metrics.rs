@@ -5,11 +5,12 @@ mod quality;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use history::CallRow;
 
 use crate::drive::inbox::SHED;
+use crate::drive::load::{self, Load};
 use quality::Sounds;
 
 /// Everything that is counted. Never labelled by number or call: labels come from the configuration and from
@@ -80,6 +81,8 @@ pub struct Metrics {
     pub sounds: Sounds,
     calls: Family,
     menus: Family,
+    /// Of each media worker; locked when one starts and when all are read.
+    workers: Mutex<Vec<Arc<Load>>>,
 }
 
 impl Metrics {
@@ -111,6 +114,13 @@ impl Metrics {
         row.legs.iter().for_each(|leg| self.sounds.leg_ended(leg));
     }
 
+    /// The next media worker's.
+    pub fn worker(&self) -> Arc<Load> {
+        let load = Arc::new(Load::default());
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&load));
+        load
+    }
+
     /// The text format, version 0.0.4.
     pub fn text(&self) -> String {
         let mut text = String::with_capacity(8 * 1024);
@@ -123,6 +133,9 @@ impl Metrics {
             let _ = writeln!(text, "{name} {}", counter.now());
         }
         self.sip_shed.write(&mut text);
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        load::write(&workers, &mut text);
+        drop(workers);
         self.calls.write(&mut text, "pbx_calls_total", "Calls that are over.");
         self.menus.write(&mut text, "pbx_ivr_menu_visits_total", "Menus entered.");
         self.call_setup.write(&mut text, "pbx_call_setup_seconds", "INVITE to our 200.");
@@ -288,7 +301,7 @@ impl Family {
     }
 }
 
-fn head(text: &mut String, name: &str, help: &str, kind: &str) {
+pub(crate) fn head(text: &mut String, name: &str, help: &str, kind: &str) {
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 

@@ -279,7 +279,7 @@ impl PbxSide {
                 self.written += 1;
                 network.post(now.mono, flow.local, flow.remote, bytes.to_vec());
             }
-            Output::Open { worker, leg, address, ssrc } => {
+            Output::Open { worker, leg, address, ssrc, .. } => {
                 self.open(now, network, worker, leg, address, ssrc);
             }
             Output::Media { worker, command } => {

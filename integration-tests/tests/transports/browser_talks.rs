@@ -49,6 +49,26 @@ fn a_page_that_speaks_another_codec_than_it_answered_is_heard_from_the_first_pac
     call.end()
 }
 
+/// One port of ours for all browsers; the caller has ports of its own as ever.
+#[test]
+fn a_page_talks_through_the_port_that_browsers_share() -> Result<()> {
+    let mut sibai = Sibai::new(Setup::default().with_every_transport(&Pki::new()?))?;
+    let port = sibai.phone_port(5).port();
+    let file = sibai.configs().join("engine.yaml");
+    let text = std::fs::read_to_string(&file)?;
+    std::fs::write(&file, text.replace("rtp: { ", &format!("rtp: {{ workers: 1, web_port: {port}, ")))?;
+    sibai.run()?;
+    let mut call = Call::with(sibai, "ws", "", "")?;
+    let described = call.page.reports().contains(&format!(" {port} typ host"));
+    ensure!(described, "another port is offered:\n{}", call.page.reports());
+    call.both_hear()?;
+    call.presses_keys()?;
+    call.holds_and_resumes()?;
+    let metrics = call.sibai.api().get("/metrics")?.text();
+    ensure!(metrics.contains("pbx_worker_legs{worker=\"0\"} 2"), "{metrics}");
+    call.end()
+}
+
 /// A call that the page has answered.
 struct Call {
     sibai: Sibai,
@@ -58,7 +78,10 @@ struct Call {
 
 impl Call {
     fn begin(scheme: &str, codec: &str, answer: &str) -> Result<Self> {
-        let sibai = Sibai::start(Setup::default().with_every_transport(&Pki::new()?))?;
+        Self::with(Sibai::start(Setup::default().with_every_transport(&Pki::new()?))?, scheme, codec, answer)
+    }
+
+    fn with(sibai: Sibai, scheme: &str, codec: &str, answer: &str) -> Result<Self> {
         let page = Page { scheme, user: "8001", tone: PAGE_TONE, codec, answer };
         let mut page = page.open(&sibai)?;
         let mut caller = sibai.carrier_phone(|_| ())?;

@@ -47,6 +47,8 @@ pub(super) struct Channel {
     /// The next packet of our own making; meaningful while `running`.
     pub(super) next: Mono,
     pub(super) running: bool,
+    /// Where the channel stands in the timetable.
+    pub(super) entered: Option<Mono>,
     pub(super) keys: Sender,
     pub(super) key_began: u32,
     /// How much of a key's tones the peer has heard, in samples.
@@ -117,6 +119,7 @@ impl Channel {
             mouth: None,
             next: now.mono,
             running: false,
+            entered: None,
             keys: Sender::default(),
             key_began: 0,
             sounded: 0,
@@ -590,7 +593,8 @@ pub(super) fn grid(at: Mono) -> Mono {
     Mono::from_nanos(at.as_nanos().div_ceil(step).saturating_mul(step))
 }
 
-/// All legs send on one grid, so that a worker wakes a hundred times a second however many play.
+/// All that is due is done on one grid, so that a worker wakes a hundred times a second at most, however many legs
+/// play, report and are watched.
 const GRID: Duration = Duration::from_millis(10);
 
 /// Who changes its codec, does so because the network did, and that is no matter of packets.

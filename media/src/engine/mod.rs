@@ -12,6 +12,7 @@ mod report;
 mod sounding;
 #[cfg(test)]
 mod tests;
+mod timetable;
 mod watching;
 mod wiring;
 
@@ -26,9 +27,9 @@ use base::{Digit, LegId, Mono, Name, Now, RecordingId};
 use channel::Channel;
 use making::Playing;
 use proof::Kind;
+use timetable::Timetable;
 
 use crate::prompts::Prompts;
-use crate::rtp;
 use crate::seam::{Command, Event, Port, Quality, Side, Sink};
 use crate::tone::Tones;
 
@@ -43,13 +44,13 @@ pub struct Engine {
     tones: Tones,
     /// Ordered, so that the outputs of one tick come in the same order in every run.
     channels: BTreeMap<LegId, Channel>,
-    /// No channel's deadline is earlier; it may be later when one was put off since the last tick.
-    next: Option<Mono>,
+    timetable: Timetable,
     /// When those who are heard in a mix, and those who hear one, go on.
     pulse: Option<Mono>,
     ears: Vec<LegId>,
     mixing: Vec<LegId>,
     ignored: u64,
+    dropped: u64,
 }
 
 impl Engine {
@@ -59,11 +60,12 @@ impl Engine {
             tones: prompts.tones().clone(),
             prompts,
             channels: BTreeMap::new(),
-            next: None,
+            timetable: Timetable::new(),
             pulse: None,
             ears: Vec::new(),
             mixing: Vec::new(),
             ignored: 0,
+            dropped: 0,
         }
     }
 
@@ -130,25 +132,12 @@ impl Engine {
             self.ignored += 1;
             return;
         };
-        match Kind::of(bytes) {
-            Kind::Media => {}
-            // Checks and handshakes are for the one port that all shares (RFC 8834 section 4.5).
-            _ if port == Port::Rtcp => {
-                channel.dropped += 1;
-                return;
-            }
-            Kind::Check => {
-                channel.check(now, source, bytes, out);
-                self.next = soonest(self.next, channel.deadline());
-                return;
-            }
-            Kind::Handshake => return channel.shake(source, bytes, out),
+        let (kind, before) = (Kind::of(bytes), channel.dropped);
+        let taken = channel.take(now, port, source, kind, bytes, out);
+        self.dropped += channel.dropped - before;
+        if kind == Kind::Check {
+            self.timetable.enter(channel);
         }
-        if port == Port::Rtcp || rtp::is_rtcp(bytes) {
-            channel.receive_rtcp(now, port, source, bytes);
-            return;
-        }
-        let taken = channel.receive(now, source, bytes, out);
         // No deadline comes nearer by a packet: a silence that is watched again lies further off than
         // the next report.
         let Some(taken) = taken else { return };
@@ -178,20 +167,12 @@ impl Engine {
     /// Sends what is due. Calling it early does nothing.
     pub fn tick(&mut self, now: Now, out: &mut impl Sink) {
         self.pulse(now, out);
-        if self.next.is_none_or(|next| next > now.mono) {
-            return;
-        }
-        let mut next = None;
-        for channel in self.channels.values_mut() {
-            channel.tick(now, out);
-            next = soonest(next, channel.deadline());
-        }
-        self.next = next;
+        self.timetable.serve(now, &mut self.channels, out);
     }
 
-    /// When to call [`Engine::tick`]; after `tick(now)` this is never `<= now`.
+    /// When to call [`Engine::tick`]: a point of a grid of ten milliseconds. After `tick(now)` this is never `<= now`.
     pub fn deadline(&self) -> Option<Mono> {
-        soonest(self.next, self.pulse)
+        soonest(self.timetable.first(), self.pulse)
     }
 
     /// Legs with a channel.
@@ -202,6 +183,11 @@ impl Engine {
     /// Commands and packets that found no leg or could not be done; for a metric.
     pub fn ignored(&self) -> u64 {
         self.ignored
+    }
+
+    /// Packets that were dropped because their source, payload type or form was wrong; for a metric.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     fn open(&mut self, now: Now, leg: LegId, ssrc: u32, out: &mut impl Sink) {
@@ -225,6 +211,7 @@ impl Engine {
             // Told all the same: whoever closes waits for the answer.
             None => Quality::default(),
         };
+        self.timetable.tidy(&self.channels);
         out.tell(Event::Closed { leg, quality });
     }
 
@@ -284,7 +271,7 @@ impl Engine {
             return;
         };
         change(channel);
-        self.next = soonest(self.next, channel.deadline());
+        self.timetable.enter(channel);
     }
 }
 

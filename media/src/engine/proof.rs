@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use base::{LegId, Now};
 
 use super::Engine;
-use super::channel::{Agreed, Channel};
+use super::channel::{Agreed, Channel, Taken};
 use crate::ice::Lite;
+use crate::rtp;
 use crate::seam::{Event, Keys, Port, Security, Sink, Stream};
 
 /// What a datagram is, by its first byte (RFC 7983 section 7).
@@ -53,8 +54,31 @@ impl Channel {
         ice.is_none_or(|ice| ice.has_proved(source))
     }
 
+    /// A datagram that reached a port of the leg; gives the RTP that others are to have.
+    pub(super) fn take(
+        &mut self,
+        now: Now,
+        port: Port,
+        source: SocketAddr,
+        kind: Kind,
+        bytes: &mut [u8],
+        out: &mut impl Sink,
+    ) -> Option<Taken> {
+        match kind {
+            // Checks and handshakes are for the one port that all shares (RFC 8834 section 4.5).
+            Kind::Check | Kind::Handshake if port == Port::Rtcp => return self.drop(),
+            Kind::Check => self.check(now, source, bytes, out),
+            Kind::Handshake => self.shake(source, bytes, out),
+            Kind::Media if port == Port::Rtcp || rtp::is_rtcp(bytes) => {
+                self.receive_rtcp(now, port, source, bytes);
+            }
+            Kind::Media => return self.receive(now, source, bytes, out),
+        }
+        None
+    }
+
     /// A check of the peer's: who proves the password may speak, whom it names is spoken to.
-    pub(super) fn check(&mut self, now: Now, source: SocketAddr, bytes: &[u8], out: &mut impl Sink) {
+    fn check(&mut self, now: Now, source: SocketAddr, bytes: &[u8], out: &mut impl Sink) {
         let ice = self.agreed.as_mut().and_then(|agreed| agreed.ice.as_mut());
         let Some(answer) = ice.and_then(|ice| ice.receive(source, bytes)) else {
             self.dropped += 1;
@@ -68,7 +92,7 @@ impl Channel {
     }
 
     /// A record of a handshake.
-    pub(super) fn shake(&mut self, source: SocketAddr, record: &[u8], out: &mut impl Sink) {
+    fn shake(&mut self, source: SocketAddr, record: &[u8], out: &mut impl Sink) {
         if self.agreed.as_ref().is_some_and(|agreed| agreed.shakes_with(source)) {
             out.handshake(self.leg, source, record);
         } else {
@@ -99,6 +123,13 @@ impl Agreed {
 }
 
 impl Engine {
+    /// Whether this source has proved to be the leg's peer by a check of ICE.
+    pub fn has_proved(&self, leg: LegId, source: SocketAddr) -> bool {
+        let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+        let agreed = self.channels.get(&leg).and_then(|channel| channel.agreed.as_ref());
+        agreed.and_then(|agreed| agreed.ice.as_ref()).is_some_and(|ice| ice.has_proved(source))
+    }
+
     /// Where a handshake that we begin is to go; `None` while nobody knows where the peer is.
     pub fn peer(&self, leg: LegId) -> Option<SocketAddr> {
         let agreed = self.channels.get(&leg)?.agreed.as_ref()?;

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use base::{Cidr, Name, NumberFormat, PeerMatch, PhoneNumber};
-use codecs::Coding;
 use ivr::shape::{self, Declared, Kind, View, phone};
 use ivr::yaml::{Node, Spot, Value, parse};
 use ivr::{Faults, SourceFile};
@@ -16,6 +15,7 @@ use sip::seam::{NumberUri, Registration, Transport};
 use sip::websocket::Origins;
 
 use super::host::{NameServer, is_host, is_loopback, own_address};
+use super::rtp::{self, Rtp};
 use super::table;
 use super::tls::{self, ListenerTls, TrunkTls};
 
@@ -70,17 +70,6 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Its digest algorithms, strongest first; `sip.digest` unless it has its own.
     pub digest: Vec<Algorithm>,
-}
-
-/// Where audio flows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rtp {
-    /// First and last UDP port.
-    pub ports: (u16, u16),
-    /// In the order of preference.
-    pub codecs: Vec<Coding>,
-    /// SRTP with seats.
-    pub srtp: Protection,
 }
 
 /// A carrier connection.
@@ -180,7 +169,7 @@ impl Reader<'_, '_> {
     fn engine(&mut self, file: View<'_>) -> Option<Engine> {
         let sip = self.sip(file.part("sip", &table::SIP));
         let limits = limits(file.part("limits", &table::LIMITS));
-        let rtp = self.rtp(file.part("rtp", &table::RTP), limits);
+        let rtp = rtp::read(file.part("rtp", &table::RTP), limits, self.faults);
         let trunks = self.trunks(file.items("trunks"));
         let database = self.database(file.part("database", &table::DATABASE));
         let recordings = file.part("recordings", &table::RECORDINGS);
@@ -281,32 +270,6 @@ impl Reader<'_, '_> {
                 self.faults.add(on.at, "E181", format!("{text} stands here twice"), "keep one of them");
             }
         }
-    }
-
-    fn rtp(&mut self, view: View<'_>, limits: Option<Limits>) -> Option<Rtp> {
-        let ports: Vec<u16> = view.texts("ports").into_iter().filter_map(|port| port.parse().ok()).collect();
-        let [first, last] = ports[..] else { return None };
-        let at = view.node("ports").map_or(START, |node| node.at);
-        let pairs = (u32::from(last) + 1).saturating_sub(u32::from(first)) / 2;
-        if pairs < 2 {
-            self.faults.add(
-                at,
-                "E015",
-                format!("{first} to {last} holds no call"),
-                "first port, then last port",
-            );
-        } else if let Some(limits) = limits
-            && pairs / 2 < limits.max_calls
-        {
-            let message =
-                format!("{first} to {last} is enough for {} calls of {}", pairs / 2, limits.max_calls);
-            self.faults.add(at, "W185", message, "widen rtp.ports, or lower limits.max_calls");
-        }
-        let known =
-            |text: &str| Coding::ALL.iter().copied().find(|coding| coding.name().eq_ignore_ascii_case(text));
-        let mut codecs: Vec<Coding> = view.texts("codecs").into_iter().filter_map(known).collect();
-        codecs.dedup();
-        Some(Rtp { ports: (first, last), codecs, srtp: tls::protection(view)? })
     }
 
     fn trunks(&mut self, items: &[Node]) -> Vec<Trunk> {
@@ -586,4 +549,4 @@ impl std::fmt::Debug for Database {
 const LONGEST_PREFIX: usize = 8;
 
 /// Where a fault of a default is shown.
-const START: Spot = Spot { file: 0, line: 1, column: 1 };
+pub(super) const START: Spot = Spot { file: 0, line: 1, column: 1 };

@@ -5,6 +5,7 @@ mod embedded;
 mod engine;
 mod folder;
 mod host;
+mod rtp;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -21,9 +22,10 @@ use ivr::{Fault, Faults, SourceFile};
 use jiff::civil::Date;
 use pbx::Plan;
 
-pub use engine::{Api, Database, Engine, Listen, Recordings, Rtp, Sip, Trunk};
+pub use engine::{Api, Database, Engine, Listen, Recordings, Sip, Trunk};
 pub use folder::Folder;
 pub use host::{host_name, host_port};
+pub use rtp::Rtp;
 pub use tls::{ListenerTls, TrunkTls};
 
 /// What reading a configuration gave.

@@ -170,6 +170,24 @@ pub(super) static RTP: Struct = map(
             Need::Default("prefer"),
             "SRTP with seats that do not say it themselves: `prefer` takes keys and offers them over TLS, `require` refuses a phone without.",
         ),
+        field(
+            "workers",
+            Kind::Count(1, 64),
+            Need::Optional,
+            "Threads that carry audio; half the cores, at least one, at most eight, if nothing is written.",
+        ),
+        field(
+            "realtime",
+            Kind::Bool,
+            Need::Default("true"),
+            "They run before everything else on the machine (SCHED_FIFO 10, else nice -11), where that is permitted.",
+        ),
+        field(
+            "web_port",
+            Kind::Count(1024, 65_535),
+            Need::Optional,
+            "Browsers share one UDP port for each worker, this one and the next; else each leg has two of rtp.ports.",
+        ),
     ],
     &[],
 );

@@ -215,7 +215,7 @@ sip:
   answer_unknown_options: true
   name_servers: [10.0.0.2, \"[fd00::2]:5353\"]
   limits: { calls_per_second: 7, registrations_per_second: 9 }
-rtp: { ports: [30000, 31999], codecs: [pcmu] }
+rtp: { ports: [30000, 31999], codecs: [pcmu], workers: 3, realtime: false, web_port: 29997 }
 trunks:
   - { name: b, host: \"127.0.0.1:5080\", transport: tcp, max_calls: 7 }
 limits: { max_calls: 100, max_call: 1h, max_setup: 90s, confirm_within: 8s }
@@ -231,6 +231,10 @@ limits: { max_calls: 100, max_call: 1h, max_setup: 90s, confirm_within: 8s }
     assert_eq!(engine.sip.name_servers, ["10.0.0.2:53", "[fd00::2]:5353"].map(|at| at.parse().unwrap()));
     assert_eq!(engine.sip.limits, sip::admission::Limits::of(7, 9));
     assert_eq!(engine.rtp.codecs, [codecs::Coding::Pcmu]);
+    assert_eq!(
+        (engine.rtp.workers, engine.rtp.realtime, engine.rtp.web_port),
+        (Some(3), false, Some(29_997))
+    );
     assert_eq!(engine.trunks[0].allow_from, ["127.0.0.1:5080".parse().unwrap()]);
     assert_eq!(engine.limits.confirm_within.as_secs(), 8);
 }
@@ -268,6 +272,16 @@ fn what_cannot_be_meant_in_engine_yaml_is_refused() {
         ("limits: { max_calls: 5000 }", "W185"),
         ("rtp: { codecs: [gsm] }", "E015"),
         ("rtp: { srtp: maybe }", "E015"),
+        ("rtp: { workers: 0 }", "E015"),
+        ("rtp: { workers: 65 }", "E015"),
+        ("rtp: { workers: some }", "E014"),
+        ("rtp: { realtime: fifo }", "E014"),
+        ("rtp: { web_port: 443 }", "E015"),
+        ("rtp: { web_port: 20999 }", "E015"),
+        ("rtp: { web_port: 19999, workers: 2 }", "E015"),
+        ("rtp: { web_port: 19993 }", "E015"),
+        ("rtp: { web_port: 65535, workers: 2 }", "E015"),
+        ("rtp: { web_port: 65529 }", "E015"),
         ("trunks: [{ name: a }]", "E013"),
         ("trunks: [{ name: a, host: 300.1.1.1 }]", "E182"),
         ("trunks: [{ name: a, host: 127.0.0.1 }, { name: a, host: 127.0.0.2 }]", "E181"),

@@ -148,10 +148,14 @@ impl Control {
         while let Some(output) = self.node.poll() {
             match output {
                 Output::Send { flow, bytes } => self.net.send(flow, bytes),
-                Output::Open { worker, leg, address, ssrc } => {
-                    self.order(worker, Order::Open { leg, address, ssrc });
+                Output::Open { worker, leg, address, ssrc, web } => {
+                    if !self.order(worker, Order::Open { leg, address, ssrc, web }) {
+                        self.node.handle(self.clock.now(), node::Input::Unbound { leg });
+                    }
                 }
-                Output::Media { worker, command } => self.order(worker, Order::Command(command)),
+                Output::Media { worker, command } => {
+                    self.order(worker, Order::Command(command));
+                }
                 Output::Record { record, caller_codec, seat_codec } => {
                     let now = self.clock.now();
                     self.recorder.send(recorder::Input::Begin { record, caller_codec, seat_codec, now });
@@ -218,11 +222,13 @@ impl Control {
         }
     }
 
-    fn order(&self, worker: usize, order: Order) {
+    /// `false`: the worker is stuck.
+    fn order(&self, worker: usize, order: Order) -> bool {
         let taken = self.workers.get(worker).is_some_and(|worker| worker.order(order));
         if !taken {
             tracing::error!(worker, "a media worker takes no orders");
         }
+        taken
     }
 
     fn stop(&mut self) {

@@ -5,6 +5,7 @@
 //! spool is open) → `Ending` (the last packets are on their way through the ring) → sealed by a task.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::clock::Clock;
+use super::load::Load;
 use super::sealer::{Sealer, catalog_consent};
 
 /// What the control tells the recorder.
@@ -94,8 +96,8 @@ pub struct Setup {
     pub clock: Clock,
     /// Percent of the disk below which nothing is recorded.
     pub keep_free: u8,
-    /// From each worker.
-    pub rings: Vec<rtrb::Consumer<Tapped>>,
+    /// From each worker, and where is told how full it is.
+    pub rings: Vec<(rtrb::Consumer<Tapped>, Arc<Load>)>,
     /// The way into this very recorder, for its tasks.
     pub myself: Sender,
     /// What becomes of spools.
@@ -108,7 +110,7 @@ pub struct Setup {
 pub struct Recorder {
     clock: Clock,
     keep_free: u8,
-    rings: Vec<rtrb::Consumer<Tapped>>,
+    rings: Vec<(rtrb::Consumer<Tapped>, Arc<Load>)>,
     takes: HashMap<RecordingId, Take>,
     myself: Sender,
     sealer: Sealer,
@@ -297,7 +299,8 @@ impl Recorder {
 
     /// What is done every turn: packets to spools, spools to the kernel, ended ones to their sealing.
     fn turn(&mut self, now: Mono, stop: bool) {
-        for ring in &mut self.rings {
+        for (ring, load) in &mut self.rings {
+            load.waiting(ring.slots());
             while let Ok(packet) = ring.pop() {
                 if let Some(take) = self.takes.get_mut(&packet.recording) {
                     take.append(&packet);

@@ -1,24 +1,29 @@
-//! A media worker: one thread, one engine, level-triggered epoll, one receive per event (media.md 1).
+//! A media worker: one thread, one engine, one reading of the clock each time it wakes (media.md 1).
 
-use std::collections::{HashMap, VecDeque};
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base::time::soonest;
-use base::{LegId, Mono, RecordingId};
+use base::{LegId, Mono, Now, RecordingId};
 use media::{Command, Engine, Event, Port, Prompts, Sink, Tapped};
-use rustix::event::{EventfdFlags, epoll, eventfd};
 
-use super::clock::Clock;
+use super::clock::{Clock, Watch};
 use super::control;
 use super::dtls::{Act, Handshakes, Identity};
+use super::load::{Load, Tally};
+use super::poll::{Bell, Events, Poll, Woken};
 use super::ports::PortPool;
+use super::rank;
+use super::sockets::{Door, Intake, LONGEST_PACKET, Sockets, Whose};
 use crate::metrics::Metrics;
 use crate::node;
 
@@ -33,18 +38,23 @@ pub enum Order {
         address: IpAddr,
         /// SSRC of the channel.
         ssrc: u32,
+        /// Its peer is a page that proves by ICE where it is: it may share a port with others.
+        web: bool,
     },
     /// For the engine.
     Command(Command),
     /// End the thread.
     Stop,
+    /// Panic.
+    #[cfg(test)]
+    Fail,
 }
 
 /// The control's hand on a worker.
 #[derive(Debug)]
 pub struct Worker {
     orders: SyncSender<Order>,
-    wake: Arc<OwnedFd>,
+    bell: Bell,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -56,6 +66,10 @@ pub struct Setup {
     pub clock: Clock,
     /// Shared with the other workers; locked only when a leg opens or closes.
     pub ports: Arc<Mutex<PortPool>>,
+    /// The one port that the worker's browsers share; `None`: each leg has ports of its own.
+    pub web_port: Option<u16>,
+    /// Whether to run before everything else on the machine, where that is permitted.
+    pub realtime: bool,
     /// What can be played.
     pub prompts: Arc<Prompts>,
     /// Who we are in handshakes.
@@ -64,7 +78,9 @@ pub struct Setup {
     pub control: control::Sender,
     /// The ring to the recorder.
     pub tap: rtrb::Producer<Tapped>,
-    /// Gauges and counters.
+    /// What it counts of itself.
+    pub load: Arc<Load>,
+    /// Gauges and counters of the process.
     pub metrics: Arc<Metrics>,
 }
 
@@ -72,32 +88,26 @@ impl Worker {
     /// Starts the thread.
     pub fn start(setup: Setup) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(MOST_ORDERS);
-        let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &*wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
-        let name = format!("media-{}", setup.number);
-        let mut room = Room::new(setup, epoll, Arc::clone(&wake), inbox);
-        let thread = std::thread::Builder::new().name(name).spawn(move || room.live())?;
-        Ok(Self { orders, wake, thread: Some(thread) })
+        let bell = Bell::new()?;
+        let poll = Poll::new(bell.clone())?;
+        let (name, rung) = (format!("media-{}", setup.number), bell.clone());
+        let live = move || Room::new(setup, poll, rung, inbox).live();
+        let thread = std::thread::Builder::new().name(name).spawn(live)?;
+        Ok(Self { orders, bell, thread: Some(thread) })
     }
 
     /// Gives an order. `false` when the worker's queue is full: it is stuck, and the leg is lost.
     pub fn order(&self, order: Order) -> bool {
         let taken = self.orders.try_send(order).is_ok();
-        self.wake();
+        self.bell.ring();
         taken
-    }
-
-    fn wake(&self) {
-        // Only a full counter can refuse the write, and then the worker is awake anyway.
-        let _ = rustix::io::write(&*self.wake, &1_u64.to_ne_bytes());
     }
 
     /// Ends the thread and waits for it.
     pub fn stop(&mut self) {
         // Waits for room: a worker that is behind must still hear of its end.
         let _ = self.orders.send(Order::Stop);
-        self.wake();
+        self.bell.ring();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -106,107 +116,168 @@ impl Worker {
 
 /// The thread's own.
 struct Room {
+    number: usize,
+    realtime: bool,
     clock: Clock,
-    epoll: OwnedFd,
-    wake: Arc<OwnedFd>,
+    watch: Watch,
+    poll: Poll,
+    bell: Bell,
     inbox: Receiver<Order>,
     engine: Engine,
     prompts: Arc<Prompts>,
     out: Out,
     handshakes: Handshakes,
-    ports: Arc<Mutex<PortPool>>,
+    /// When handshakes go on: asking each of them with every packet would cost more than the packet.
+    shaking: Option<Mono>,
     buffer: Box<[u8; LONGEST_PACKET]>,
+    /// For the shared port, once there is one.
+    intake: Option<Box<Intake>>,
+    load: Arc<Load>,
+    /// By engines that failed.
+    dropped_before: u64,
 }
 
 /// What leaves the engine; apart from the engine so that both can be borrowed at once.
 struct Out {
-    sockets: HashMap<LegId, Sockets>,
+    sockets: Sockets,
     /// Records that the engine let through, until they are looked at in the same turn.
     records: Vec<(LegId, SocketAddr, Vec<u8>)>,
     control: control::Sender,
-    /// Events that the control had no room for; it gets them at the next turn, in order.
-    backlog: VecDeque<Event>,
+    /// What the control had no room for; it gets it at the next turn, in order.
+    backlog: VecDeque<control::Input>,
     tap: rtrb::Producer<Tapped>,
     /// Taps that the recorder had no room for, by recording, until it was told.
     missed: Vec<(RecordingId, u32)>,
+    tally: Tally,
+    /// Of those unsent, so many are in the counter of the process.
+    told_unsent: u64,
     metrics: Arc<Metrics>,
 }
 
-struct Sockets {
-    rtp: UdpSocket,
-    rtcp: UdpSocket,
-    port: u16,
-}
-
 impl Room {
-    fn new(setup: Setup, epoll: OwnedFd, wake: Arc<OwnedFd>, inbox: Receiver<Order>) -> Self {
-        let Setup { clock, ports, prompts, identity, control, tap, metrics, .. } = setup;
+    fn new(setup: Setup, poll: Poll, bell: Bell, inbox: Receiver<Order>) -> Self {
+        let Setup {
+            number,
+            clock,
+            ports,
+            web_port,
+            realtime,
+            prompts,
+            identity,
+            control,
+            tap,
+            load,
+            metrics,
+        } = setup;
         let out = Out {
-            sockets: HashMap::new(),
+            sockets: Sockets::new(ports, web_port),
             records: Vec::new(),
             control,
             backlog: VecDeque::new(),
             tap,
             missed: Vec::new(),
+            tally: Tally::default(),
+            told_unsent: 0,
             metrics,
         };
-        let engine = Engine::new(Arc::clone(&prompts));
-        let handshakes = Handshakes::new(identity, clock);
-        let buffer = Box::new([0; LONGEST_PACKET]);
-        Self { clock, epoll, wake, inbox, engine, prompts, out, handshakes, ports, buffer }
-    }
-
-    /// A panic costs this worker's calls, not the process: they end with a cause, the engine begins anew.
-    fn live(&mut self) {
-        while let Err(_panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
-            tracing::error!("a media worker panicked; its calls end");
-            self.engine = Engine::new(Arc::clone(&self.prompts));
-            self.out.records.clear();
-            let legs: Vec<LegId> = self.out.sockets.keys().copied().collect();
-            for leg in legs {
-                self.drop_sockets(leg);
-                self.out.control.send(control::Input::Node(node::Input::WorkerLost { leg }));
-            }
+        Self {
+            number,
+            realtime,
+            clock,
+            watch: Watch::new(clock),
+            poll,
+            bell,
+            inbox,
+            engine: Engine::new(Arc::clone(&prompts)),
+            prompts,
+            out,
+            handshakes: Handshakes::new(identity, clock),
+            shaking: None,
+            buffer: Box::new([0; LONGEST_PACKET]),
+            intake: None,
+            load,
+            dropped_before: 0,
         }
     }
 
-    fn run(&mut self) {
-        let mut events = Vec::with_capacity(MOST_EVENTS);
+    /// A panic or a fault of the kernel costs this worker's calls, not the process: they end with a cause, the engine
+    /// begins anew. A worker that fails again and again pauses in between, longer each time, so that the machine is
+    /// not its own.
+    fn live(&mut self) {
+        let (worker, rank) = (self.number, rank::take(self.realtime));
+        tracing::info!(worker, scheduling = %rank, hint = rank.hint(), "a media worker starts");
+        let mut pause = SHORTEST_PAUSE;
         loop {
-            let now = self.clock.now();
-            let timeout = self.patience(now.mono);
-            events.clear();
-            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => {
-                    tracing::error!(%error, "epoll");
-                    return;
+            let began = self.clock.mono();
+            match catch_unwind(AssertUnwindSafe(|| self.run())) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => tracing::error!(worker, %error, "a media worker failed; its calls end"),
+                Err(_panic) => tracing::error!(worker, "a media worker panicked; its calls end"),
+            }
+            self.begin_anew();
+            let steady = self.clock.mono().since(began) >= STEADY;
+            pause = if steady { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            std::thread::sleep(pause);
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        self.load.restarted();
+        self.dropped_before = self.dropped();
+        self.engine = Engine::new(Arc::clone(&self.prompts));
+        self.out.records.clear();
+        for leg in self.out.sockets.close_all(self.clock.mono()) {
+            self.handshakes.forget(leg);
+            self.out.report(control::Input::Node(node::Input::WorkerLost { leg }));
+        }
+        self.shaking = None;
+        match Poll::new(self.bell.clone()) {
+            Ok(poll) => self.poll = poll,
+            Err(error) => tracing::error!(%error, "a media worker has no new epoll"),
+        }
+    }
+
+    fn run(&mut self) -> io::Result<()> {
+        // Whoever rang before a failure may not have been heard.
+        self.bell.ring();
+        let mut events = Events::new();
+        loop {
+            let retry =
+                if self.out.backlog.is_empty() { None } else { Some(self.clock.mono() + BACKLOG_RETRY) };
+            let due = soonest(soonest(self.engine.deadline(), self.shaking), retry);
+            self.poll.wait(due, self.clock, &mut events)?;
+            let now = self.watch.read();
+            self.out.tally.wakeups += 1;
+            self.out.tally.events += events.iter().len() as u64;
+            let mut rung = false;
+            for woken in events.iter() {
+                match woken {
+                    Woken::Socket(token) => self.receive(now, Door::of(token)),
+                    Woken::Rung => rung = true,
+                    Woken::Time => {}
                 }
             }
-            let now = self.clock.now();
-            let mut woken = false;
-            for event in &events {
-                match event.data.u64() {
-                    WAKE => woken = true,
-                    token => self.receive(now, token),
-                }
+            if rung && !self.obey(now) {
+                return Ok(());
             }
-            if woken && !self.obey() {
-                return;
-            }
-            let now = self.clock.now();
-            if self.engine.deadline().is_some_and(|at| at <= now.mono) {
+            if let Some(at) = self.engine.deadline().filter(|at| *at <= now.mono) {
+                self.out.tally.serve(at, now.mono);
                 self.engine.tick(now, &mut self.out);
             }
-            if self.handshakes.deadline().is_some_and(|at| at <= now.mono) {
+            if self.shaking.is_some_and(|at| at <= now.mono) {
                 self.shake(now);
             }
-            self.out.catch_up();
+            self.out.settle();
+            self.out.tally.tell(self.dropped(), self.out.sockets.legs(), &self.load);
         }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped_before + self.engine.dropped() + self.engine.ignored()
     }
 
     /// Handshakes go on: with what came, and with what is due.
-    fn shake(&mut self, now: base::Now) {
+    fn shake(&mut self, now: Now) {
         for (leg, source, record) in std::mem::take(&mut self.out.records) {
             self.handshakes.receive(now.mono, leg, source, &record);
         }
@@ -219,136 +290,151 @@ impl Room {
                 }
                 Act::Fail { leg, why } => {
                     tracing::warn!(%leg, why, "the handshake of a leg's media");
-                    self.out.control.send(control::Input::Node(node::Input::Unproved { leg }));
+                    self.out.report(control::Input::Node(node::Input::Unproved { leg }));
                 }
             }
         }
+        // Never in the past, or one that cannot go on would hold the thread for ever.
+        self.shaking = self.handshakes.deadline().map(|at| at.max(now.mono + SHORTEST_NAP));
     }
 
-    fn patience(&self, now: Mono) -> rustix::event::Timespec {
-        let idle = if self.out.backlog.is_empty() { LONGEST_SLEEP } else { BACKLOG_RETRY };
-        let due = soonest(self.engine.deadline(), self.handshakes.deadline());
-        let sleep = due.map_or(idle, |at| at.since(now).min(idle));
-        rustix::event::Timespec { tv_sec: sleep.as_secs() as i64, tv_nsec: i64::from(sleep.subsec_nanos()) }
-    }
-
-    /// One datagram; level-triggered epoll calls again when there are more (media.md 1: a recv that finds
-    /// nothing costs as much as one that does).
-    fn receive(&mut self, now: base::Now, token: u64) {
-        let (leg, port) = leg_of(token);
-        let Some(sockets) = self.out.sockets.get(&leg) else { return };
-        let socket = if port == Port::Rtp { &sockets.rtp } else { &sockets.rtcp };
-        let Ok((length, source)) = socket.recv_from(&mut self.buffer[..]) else { return };
-        self.engine.receive(now, leg, port, source, &mut self.buffer[..length], &mut self.out);
+    fn receive(&mut self, now: Now, door: Door) {
+        match door {
+            Door::Own(slot, port) => {
+                let came = self.out.sockets.receive(slot, port, &mut self.buffer[..]);
+                let Some((leg, len, source)) = came else { return };
+                self.out.tally.received += 1;
+                self.engine.receive(now, leg, port, source, &mut self.buffer[..len], &mut self.out);
+            }
+            Door::Shared(at) => self.receive_batch(now, at),
+        }
         if !self.out.records.is_empty() {
             self.shake(now);
         }
     }
 
-    /// Carries out what the control ordered; `false` to stop.
-    fn obey(&mut self) -> bool {
-        let mut counter = [0; 8];
-        let _ = rustix::io::read(&*self.wake, &mut counter);
-        while let Ok(order) = self.inbox.try_recv() {
-            match order {
-                Order::Open { leg, address, ssrc } => self.open(leg, address, ssrc),
-                Order::Command(Command::Close { leg }) => {
-                    self.engine.command(self.clock.now(), Command::Close { leg }, &mut self.out);
-                    self.drop_sockets(leg);
-                }
-                Order::Command(command) => {
-                    match &command {
-                        Command::Prompts(prompts) => self.prompts = Arc::clone(prompts),
-                        Command::Agree { leg, stream } => {
-                            self.handshakes.agree(self.clock.now().mono, *leg, &stream.security);
-                        }
-                        _ => {}
-                    }
-                    self.engine.command(self.clock.now(), command, &mut self.out);
-                }
-                Order::Stop => return false,
+    /// A port of many: silence for who is not known (as a port of one leg is silent to who proves nothing).
+    fn receive_batch(&mut self, now: Now, at: usize) {
+        let intake = self.intake.get_or_insert_with(|| Box::new(Intake::new()));
+        for n in 0..self.out.sockets.fill(at, intake) {
+            self.out.tally.received += 1;
+            let Some((source, bytes)) = intake.datagram(n) else { continue };
+            let Some(whose) = self.out.sockets.whose(at, source, bytes) else {
+                self.out.tally.strangers += 1;
+                continue;
+            };
+            let (Whose::Named(leg) | Whose::Proved(leg)) = whose;
+            self.engine.receive(now, leg, Port::Rtp, source, bytes, &mut self.out);
+            if matches!(whose, Whose::Named(_)) && self.engine.has_proved(leg, source) {
+                self.out.sockets.prove(leg, source);
             }
         }
+    }
+
+    /// Carries out what the control ordered; `false` to stop.
+    fn obey(&mut self, now: Now) -> bool {
+        self.bell.hush();
+        for _ in 0..MOST_OBEYED {
+            let Ok(order) = self.inbox.try_recv() else { return true };
+            match order {
+                Order::Open { leg, address, ssrc, web } => self.open(now, leg, address, ssrc, web),
+                Order::Command(command) => self.command(now, command),
+                Order::Stop => return false,
+                #[cfg(test)]
+                Order::Fail => panic!("as ordered"),
+            }
+        }
+        // The rest comes after the packets that have arrived meanwhile.
+        self.bell.ring();
         true
     }
 
-    fn open(&mut self, leg: LegId, address: IpAddr, ssrc: u32) {
-        match self.bind(leg, address) {
-            Ok(port) => {
-                self.engine.command(self.clock.now(), Command::Open { leg, ssrc }, &mut self.out);
-                let bound = node::Input::Bound { leg, rtp: port, rtcp: port + 1 };
-                self.out.control.send(control::Input::Node(bound));
+    fn command(&mut self, now: Now, command: Command) {
+        let mut closed = None;
+        match &command {
+            Command::Close { leg } => closed = Some(*leg),
+            Command::Prompts(prompts) => self.prompts = Arc::clone(prompts),
+            Command::Agree { leg, stream } => {
+                self.handshakes.agree(now.mono, *leg, &stream.security);
+                self.shaking = self.handshakes.deadline();
+                let ice = stream.security.ice();
+                self.out.sockets.know(*leg, ice.map(|ice| ice.ours.fragment.as_str()));
+            }
+            _ => {}
+        }
+        self.engine.command(now, command, &mut self.out);
+        if let Some(leg) = closed {
+            self.handshakes.forget(leg);
+            self.shaking = self.handshakes.deadline();
+            // A goodbye may wait in a batch.
+            self.out.sockets.flush(&mut self.out.tally);
+            self.out.sockets.close(now.mono, leg);
+        }
+    }
+
+    fn open(&mut self, now: Now, leg: LegId, address: IpAddr, ssrc: u32, web: bool) {
+        let answer = match self.out.sockets.open(now.mono, leg, address, web, &self.poll) {
+            Ok((rtp, rtcp)) => {
+                self.engine.command(now, Command::Open { leg, ssrc }, &mut self.out);
+                node::Input::Bound { leg, rtp, rtcp }
             }
             Err(error) => {
                 tracing::warn!(%leg, %address, %error, "no media ports");
-                self.drop_sockets(leg);
-                self.out.control.send(control::Input::Node(node::Input::Unbound { leg }));
+                node::Input::Unbound { leg }
             }
-        }
-    }
-
-    fn bind(&mut self, leg: LegId, address: IpAddr) -> io::Result<u16> {
-        let now = self.clock.now().mono;
-        let pair = self.ports.lock().unwrap_or_else(PoisonError::into_inner).bind(now, address)?;
-        let port = pair.port;
-        for (socket, which) in [(&pair.rtp, Port::Rtp), (&pair.rtcp, Port::Rtcp)] {
-            let data = epoll::EventData::new_u64(token_of(leg, which));
-            epoll::add(&self.epoll, socket.as_fd(), data, epoll::EventFlags::IN)?;
-        }
-        self.out.sockets.insert(leg, Sockets { rtp: pair.rtp, rtcp: pair.rtcp, port });
-        Ok(port)
-    }
-
-    fn drop_sockets(&mut self, leg: LegId) {
-        self.handshakes.forget(leg);
-        // Closing a descriptor takes it out of the epoll set.
-        let Some(sockets) = self.out.sockets.remove(&leg) else { return };
-        let now = self.clock.now().mono;
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner).give_back(now, sockets.port);
+        };
+        self.out.report(control::Input::Node(answer));
     }
 }
 
 impl Out {
-    /// What could not be told before.
-    fn catch_up(&mut self) {
-        while let Some(event) = self.backlog.pop_front() {
-            if let Err(event) = self.offer(event) {
-                self.backlog.push_front(event);
+    /// What waited goes out, and what could not be told before is told.
+    fn settle(&mut self) {
+        self.sockets.flush(&mut self.tally);
+        while let Some(input) = self.backlog.pop_front() {
+            if let Err(input) = self.offer(input) {
+                self.backlog.push_front(input);
                 break;
             }
         }
         for (recording, packets) in std::mem::take(&mut self.missed) {
             self.metrics.taps_dropped.add(u64::from(packets));
-            self.control.send(control::Input::TapGap { recording, packets });
+            self.report(control::Input::TapGap { recording, packets });
+        }
+        self.metrics.rtp_unsent.add(self.tally.unsent - self.told_unsent);
+        self.told_unsent = self.tally.unsent;
+    }
+
+    /// Tells the control, now or as soon as it has room: audio does not wait for it.
+    fn report(&mut self, input: control::Input) {
+        if self.backlog.is_empty() {
+            self.backlog.extend(self.offer(input).err());
+        } else if self.backlog.len() < MOST_BACKLOG {
+            self.backlog.push_back(input);
+        } else {
+            tracing::error!("the control thread takes nothing any more");
         }
     }
 
-    fn offer(&mut self, event: Event) -> Result<(), Event> {
-        match self.control.try_send(control::Input::Node(node::Input::Media(event))) {
-            Err(TrySendError::Full(control::Input::Node(node::Input::Media(event)))) => Err(event),
-            _ => Ok(()),
+    fn offer(&self, input: control::Input) -> Result<(), control::Input> {
+        match self.control.try_send(input) {
+            Err(TrySendError::Full(input)) => Err(input),
+            // Nobody is there any more: the process ends.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
         }
     }
 }
 
 impl Sink for Out {
     fn send(&mut self, leg: LegId, port: Port, to: SocketAddr, bytes: &[u8]) {
-        let Some(sockets) = self.sockets.get(&leg) else { return };
-        let socket = if port == Port::Rtp { &sockets.rtp } else { &sockets.rtcp };
-        if socket.send_to(bytes, to).is_err() {
-            self.metrics.rtp_unsent.add(1);
-        }
+        self.sockets.send(leg, port, to, bytes, &mut self.tally);
     }
 
     fn tell(&mut self, event: Event) {
         if let Event::Closed { quality, .. } = &event {
             self.metrics.rtp_dropped.add(quality.dropped);
         }
-        if !self.backlog.is_empty() {
-            self.backlog.push_back(event);
-        } else if let Err(event) = self.offer(event) {
-            self.backlog.push_back(event);
-        }
+        self.report(control::Input::Node(node::Input::Media(event)));
     }
 
     fn handshake(&mut self, leg: LegId, source: SocketAddr, record: &[u8]) {
@@ -367,30 +453,22 @@ impl Sink for Out {
     }
 }
 
-fn token_of(leg: LegId, port: Port) -> u64 {
-    leg.as_u64() << 1 | u64::from(port == Port::Rtcp)
-}
-
-fn leg_of(token: u64) -> (LegId, Port) {
-    let leg = token >> 1;
-    let leg = if leg % 2 == 1 { LegId::arrived(leg / 2) } else { LegId::placed(leg / 2) };
-    (leg, if token & 1 == 1 { Port::Rtcp } else { Port::Rtp })
-}
-
-/// The eventfd's token; no leg has it.
-const WAKE: u64 = u64::MAX;
-
 /// Orders that may wait: some hundred calls' worth.
 const MOST_ORDERS: usize = 8_192;
 
-/// Events taken per wait.
-const MOST_EVENTS: usize = 512;
+/// Orders carried out at once: binding ports takes some ten microseconds, and packets wait meanwhile.
+const MOST_OBEYED: usize = 64;
 
-/// Longest UDP datagram taken whole; RTP of 60 ms G.711 has 492 bytes.
-const LONGEST_PACKET: usize = 2_048;
-
-/// With nothing due the thread still looks round this often.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// What may wait for the control: everything that all legs of a worker can have to say in a second.
+const MOST_BACKLOG: usize = 65_536;
 
 /// How soon a control thread that had no room is asked again.
 const BACKLOG_RETRY: Duration = Duration::from_millis(5);
+
+/// A handshake can wait for as long as that.
+const SHORTEST_NAP: Duration = Duration::from_millis(1);
+
+/// After a failure, doubled each time until the worker has lived for long enough.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const STEADY: Duration = Duration::from_secs(30);

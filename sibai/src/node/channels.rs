@@ -25,6 +25,8 @@ pub(super) struct Channel {
     pub bridged: Option<LegId>,
     /// Whether its media is SRTP.
     pub protection: Protection,
+    /// Its peer proves by ICE where it is.
+    pub web: bool,
     /// The codec in use.
     pub coding: Option<Coding>,
     /// What the leg speaks that was placed for this one, which has not been answered yet.
@@ -97,8 +99,8 @@ impl Node {
         match &mut channel.ports {
             Ports::None => {
                 channel.ports = Ports::Opening(vec![then]);
-                let (worker, address) = (channel.worker, channel.route.local);
-                self.out.push_back(Output::Open { worker, leg, address, ssrc });
+                let (worker, address, web) = (channel.worker, channel.route.local, channel.web);
+                self.out.push_back(Output::Open { worker, leg, address, ssrc, web });
             }
             Ports::Opening(waiting) => waiting.push(then),
             Ports::Open(_) => self.go_on(now, leg, then),

@@ -87,7 +87,7 @@ pub enum Output {
         /// The bytes.
         bytes: bytes::Bytes,
     },
-    /// Bind a pair of ports on this address for a leg, tell the worker, and say `Bound` or `Unbound`.
+    /// Bind ports on this address for a leg, tell the worker, and say `Bound` or `Unbound`.
     Open {
         /// Which worker.
         worker: usize,
@@ -97,6 +97,8 @@ pub enum Output {
         address: IpAddr,
         /// SSRC of the channel.
         ssrc: u32,
+        /// Its peer proves by ICE where it is, and multiplexes RTCP: one port will do, and others may have the same.
+        web: bool,
     },
     /// Tell a worker. Always after its leg's `Open`.
     Media {

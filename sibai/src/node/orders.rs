@@ -81,10 +81,13 @@ impl Node {
             Target::Contact { ext, .. } => Some(ext.clone()),
             Target::Outside { .. } => None,
         };
+        let protection = self.terms.with_target(&target);
+        let web = route.web && self.terms.web(protection, true).is_some();
         let channel = Channel {
             worker,
             route,
-            protection: self.terms.with_target(&target),
+            protection,
+            web,
             ports: Ports::Opening(Vec::new()),
             role: Role::Placed { target, shows, sent: false, again: false },
             bridged: Some(caller),
@@ -100,7 +103,7 @@ impl Node {
         if let Some(user) = user {
             self.homes.add(user, leg, worker);
         }
-        self.out.push_back(Output::Open { worker, leg, address: route.local, ssrc });
+        self.out.push_back(Output::Open { worker, leg, address: route.local, ssrc, web });
     }
 
     fn give_up(&mut self, now: Now, leg: LegId, cause: Cause) {

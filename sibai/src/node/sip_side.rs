@@ -79,18 +79,23 @@ impl Node {
     fn arrived(&mut self, now: Now, incoming: Incoming) {
         let leg = incoming.leg;
         let protection = self.terms.with_peer(&incoming.peer);
+        let from_page = incoming.flow.transport.is_web();
+        let terms = self.terms.web(protection, from_page);
+        // Without an offer it is ours that says so.
+        let mut web = from_page && terms.is_some();
         if let Some(offer) = &incoming.sdp {
-            let web = self.terms.web(protection, incoming.flow.transport.is_web());
-            let terms = Terms { protection, web, ..Terms::plain(self.terms.codecs.clone()) };
-            let probe = Negotiation::new(incoming.media_address, PROBE_PORT, PROBE_PORT, 0, terms)
-                .answer(offer, incoming.flow.remote.ip());
-            if let Err(fault) = probe {
-                let (source, status) = (incoming.flow.remote, fault.status());
-                let cause = Cause::NoCommonCodec;
-                self.command(now, Command::Refuse { leg, status, retry_after: None, cause });
-                let method = "INVITE".to_owned();
-                self.out.push_back(Output::Refused { source, method, status, why: "sdp" });
-                return;
+            let terms = Terms { protection, web: terms, ..Terms::plain(self.terms.codecs.clone()) };
+            let mut probe = Negotiation::new(incoming.media_address, PROBE_PORT, PROBE_PORT, 0, terms);
+            match probe.answer(offer, incoming.flow.remote.ip()) {
+                Ok((_, stream)) => web = stream.security.ice().is_some(),
+                Err(fault) => {
+                    let (source, status) = (incoming.flow.remote, fault.status());
+                    let cause = Cause::NoCommonCodec;
+                    self.command(now, Command::Refuse { leg, status, retry_after: None, cause });
+                    let method = "INVITE".to_owned();
+                    self.out.push_back(Output::Refused { source, method, status, why: "sdp" });
+                    return;
+                }
             }
         }
         let user = match &incoming.peer {
@@ -112,6 +117,7 @@ impl Node {
             worker,
             route,
             protection,
+            web,
             ports: Ports::None,
             role,
             bridged: None,

@@ -7,6 +7,7 @@ mod files;
 mod news;
 mod places;
 mod tasks;
+mod threads;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ use crate::config::{Engine, Loaded};
 use crate::drive::clock::Clock;
 use crate::drive::control::{self, Control, News};
 use crate::drive::dtls::Identity;
+use crate::drive::load::Load;
 use crate::drive::net::{Bound, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
@@ -237,6 +239,9 @@ impl Drop for Process {
     }
 }
 
+/// The recorder's end of each worker's ring, and where it tells how full that is.
+type Rings = Vec<(rtrb::Consumer<media::Tapped>, Arc<Load>)>;
+
 /// Everything that can be refused has been done; what is left is to start the threads.
 struct Parts {
     engine: Engine,
@@ -335,24 +340,30 @@ impl Parts {
         metrics: &Arc<Metrics>,
         identity: &Arc<Identity>,
         mut entropy: Entropy,
-    ) -> anyhow::Result<(Vec<Worker>, Vec<rtrb::Consumer<media::Tapped>>)> {
-        let count = workers();
-        let (first, last) = self.engine.rtp.ports;
+    ) -> anyhow::Result<(Vec<Worker>, Rings)> {
+        let rtp = &self.engine.rtp;
+        let count = rtp.workers.map_or_else(|| threads::workers(threads::cores()), usize::from);
+        threads::claim(rtp.web_port, count)?;
+        let (first, last) = rtp.ports;
         let ports = Arc::new(Mutex::new(PortPool::new(first, last, entropy.fork())));
         let mut rings = Vec::with_capacity(count);
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
-            let (tap, ring) = rtrb::RingBuffer::new(ring(self.plan.limits.max_calls, count));
-            rings.push(ring);
+            let (tap, ring) = rtrb::RingBuffer::new(threads::ring(self.plan.limits.max_calls, count));
+            let load = metrics.worker();
+            rings.push((ring, Arc::clone(&load)));
             workers.push(
                 Worker::start(worker::Setup {
                     number,
                     clock: self.clock,
                     ports: Arc::clone(&ports),
+                    web_port: rtp.web_port.map(|first| first + number as u16),
+                    realtime: rtp.realtime,
                     prompts: Arc::clone(&self.prompts),
                     identity: Arc::clone(identity),
                     control: control.clone(),
                     tap,
+                    load,
                     metrics: Arc::clone(metrics),
                 })
                 .context("media workers")?,
@@ -363,7 +374,7 @@ impl Parts {
 
     fn recorder(
         &self,
-        rings: Vec<rtrb::Consumer<media::Tapped>>,
+        rings: Rings,
         journal: &Journal,
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<(recorder::Sender, JoinHandle<()>)> {
@@ -543,23 +554,6 @@ fn seed() -> anyhow::Result<[u8; 32]> {
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("the system has no entropy: {error}"))?;
     Ok(seed)
 }
-
-/// Half the cores, at least one, at most eight (media.md 1).
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 8))
-}
-
-/// Two seconds of both legs of every call that may be up, shared by the workers.
-fn ring(max_calls: u32, workers: usize) -> usize {
-    let packets = max_calls as usize * 2 * 50 * 2;
-    (packets / workers).clamp(SMALLEST_RING, LARGEST_RING)
-}
-
-/// Some calls' worth, so that a small cap does not make a small hiccup a gap.
-const SMALLEST_RING: usize = 2_000;
-
-/// 17 MB a worker; more calls than that need a faster disk, not a longer ring.
-const LARGEST_RING: usize = 32_768;
 
 /// API, store and streams together need little; media and control have threads of their own.
 const RUNTIME_THREADS: usize = 2;

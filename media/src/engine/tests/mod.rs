@@ -12,6 +12,7 @@ mod play;
 mod report;
 mod report_on_voice;
 mod sealed;
+mod timetable;
 mod tones;
 mod unheard;
 mod web;
