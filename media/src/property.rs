@@ -164,6 +164,7 @@ fn plain(peer: SocketAddr, xr: bool) -> Stream {
     Stream {
         coding: codecs::Coding::Pcma,
         payload_type: 8,
+        also: Vec::new(),
         events: None,
         ptime: 20,
         remote_rtp: peer,

@@ -30,7 +30,7 @@ pub(super) struct Channel {
     pub(super) leg: LegId,
     pub(super) agreed: Option<Agreed>,
     /// The codec in which the peer speaks, once it did: one of those that it may.
-    spoken: Option<Coding>,
+    pub(super) spoken: Option<Coding>,
     /// When it took to another one in the midst of its speech.
     switched: Option<Mono>,
     pub(super) guard: Guard,

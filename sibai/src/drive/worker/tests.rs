@@ -102,11 +102,13 @@ fn stream(remote: SocketAddr, security: Security) -> Stream {
     Stream {
         coding: codecs::Coding::Pcma,
         payload_type: 8,
+        also: Vec::new(),
         events: None,
         ptime: 20,
         remote_rtp: remote,
         remote_rtcp: remote,
         rtcp_mux: true,
+        xr: false,
         direction: Direction::Both,
         security,
         signalling: remote.ip(),
