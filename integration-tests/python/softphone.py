@@ -1,11 +1,13 @@
 """A pjsua2 softphone: registers, answers calls with a tone, and says what happens, a word a line.
 
-Arguments: proxy (host:port), user, password, folder for the log and what it hears; the tone in Hz.
+Arguments: proxy (host:port), user, password, folder for the log and what it hears; the tone in Hz; what is particular,
+as JSON: `codec` (the only one), `srtp` (`optional` or `mandatory`), `tls` (host:port, in place of UDP).
 Orders come a line each: `call USER`, `join` (REFER with Replaces: the first call's
 party gets the newest call's). The end of the orders, or of its last call, is its end.
 """
 
 import gc
+import json
 import os
 import queue
 import sys
@@ -15,6 +17,7 @@ import pjsua2
 
 proxy, user, password, folder = sys.argv[1:5]
 TONE = int(sys.argv[5]) if len(sys.argv) > 5 else 1000
+particular = json.loads(sys.argv[6]) if len(sys.argv) > 6 else {}
 done = threading.Event()
 calls = []
 
@@ -108,14 +111,25 @@ endpoint.libInit(setup)
 endpoint.audDevManager().setNullDev()
 transport = pjsua2.TransportConfig()
 transport.boundAddress = "127.0.0.1"
-endpoint.transportCreate(pjsua2.PJSIP_TRANSPORT_UDP, transport)
+secure = "tls" in particular
+if secure:
+    # Whom to trust is another test's business.
+    transport.tlsConfig.verifyServer = False
+endpoint.transportCreate(pjsua2.PJSIP_TRANSPORT_TLS if secure else pjsua2.PJSIP_TRANSPORT_UDP, transport)
 endpoint.libStart()
+if "codec" in particular:
+    for codec in endpoint.codecEnum2():
+        endpoint.codecSetPriority(codec.codecId, 255 if codec.codecId.startswith(particular["codec"]) else 0)
 
 account = pjsua2.AccountConfig()
 account.idUri = f"sip:{user}@{proxy}"
-account.regConfig.registrarUri = f"sip:{proxy}"
+account.regConfig.registrarUri = f"sip:{particular['tls']};transport=tls" if secure else f"sip:{proxy}"
 account.sipConfig.authCreds.append(pjsua2.AuthCredInfo("digest", "*", user, 0, password))
 account.mediaConfig.transportConfig.boundAddress = "127.0.0.1"
+uses = {"optional": pjsua2.PJMEDIA_SRTP_OPTIONAL, "mandatory": pjsua2.PJMEDIA_SRTP_MANDATORY}
+if "srtp" in particular:
+    account.mediaConfig.srtpUse = uses[particular["srtp"]]
+    account.mediaConfig.srtpSecureSignaling = 0
 phone = Account()
 phone.create(account)
 

@@ -8,6 +8,8 @@ mod cast;
 mod floods;
 #[path = "attacks/guesses.rs"]
 mod guesses;
+#[path = "attacks/media.rs"]
+mod media;
 #[path = "attacks/scans.rs"]
 mod scans;
 #[path = "attacks/storm.rs"]

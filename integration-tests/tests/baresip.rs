@@ -6,13 +6,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use integration_tests::wire::baresip::{Baresip, BaresipSetup, Dumps, Over, Speech, as_sent};
+use integration_tests::wire::baresip::{Baresip, BaresipSetup, Dumps, Over, Seal, Speech, as_sent};
 use integration_tests::wire::pki::Pki;
 use integration_tests::wire::sound;
 use integration_tests::wire::{Setup, Sibai};
+use phones::Audio;
 use phones::Codec::{self, Pcma, Pcmu};
 use serde_json::Value;
 
+#[path = "baresip/pairs.rs"]
+mod pairs;
 #[path = "baresip/speech.rs"]
 mod speech;
 #[path = "baresip/tones.rs"]
@@ -202,7 +205,7 @@ impl Stage {
                 proxy: sibai.sip(),
                 password: is_seat.then(|| sibai.password(user).map(str::to_owned)).transpose()?,
                 speech: speech[usize::from(n)],
-                sealed: sealed && n == 1,
+                seal: if sealed && n == 1 { Seal::Sdes } else { Seal::Open },
                 voice: sound::speech(&voice_of(voice)?, 60),
                 sip: if is_seat { sibai.phone_port(4 * n) } else { sibai.carrier() },
                 control: sibai.phone_port(16 + n),
@@ -318,7 +321,7 @@ fn exactly(recorded: &[i16], sent: &[i16]) -> Result<()> {
 
 fn voice_of(file: &str) -> Result<Vec<i16>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sibai/voices").join(file);
-    Ok(phones::Audio::load(&path)?.samples().to_vec())
+    Ok(Audio::load(&path)?.samples().to_vec())
 }
 
 /// Lets both talk: there is nothing to wait for, time itself is what is recorded.

@@ -10,7 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 use integration_tests::wire::{Setup, Sibai, sound};
 use phones::audio::{share_of, tones_in};
 use phones::{Action, Audio, Dial, Event};
+use serde_json::{Value, json};
 use tempfile::TempDir;
+
+#[path = "pjsua/speech.rs"]
+mod speech;
 
 #[test]
 fn a_seat_registers_with_sha_256_where_sha_512_256_is_offered_first() -> Result<()> {
@@ -144,6 +148,10 @@ impl Softphone {
     }
 
     fn with_tone(proxy: &str, user: &str, password: &str, tone: u32) -> Result<Self> {
+        Self::particular(proxy, user, password, tone, &json!({}))
+    }
+
+    fn particular(proxy: &str, user: &str, password: &str, tone: u32, how: &Value) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/softphone.py");
         let mut child = Command::new(sound::python()?)
@@ -151,6 +159,7 @@ impl Softphone {
             .args([proxy, user, password])
             .arg(folder.path())
             .arg(tone.to_string())
+            .arg(how.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -45,16 +45,20 @@ pub struct LivePhone {
     control: Option<JoinHandle<Phone>>,
     ended: Arc<AtomicBool>,
     local_sip: SocketAddr,
+    /// Its RTP addresses, and the end of whoever reads there.
+    rtp: BTreeMap<SocketAddr, Arc<AtomicBool>>,
 }
 
 enum Order {
     Input(Input),
+    /// From now on what this address sends leaves by another socket.
+    Move(SocketAddr, UdpSocket),
     Finish,
 }
 
 impl Sockets {
     /// Free ports on `ip`: one for SIP, and `rtp_ports` even ones, two apart, for RTP.
-    pub fn free(ip: std::net::IpAddr, rtp_ports: u16) -> io::Result<Self> {
+    pub fn free(ip: IpAddr, rtp_ports: u16) -> io::Result<Self> {
         let sip = UdpSocket::bind((ip, 0))?;
         for _ in 0..PORT_TRIES {
             if let Ok(rtp) = free_rtp(ip, rtp_ports) {
@@ -95,9 +99,12 @@ pub fn run(phone: Phone, sockets: Sockets) -> io::Result<LivePhone> {
     let (orders, inbox) = mpsc::sync_channel(INBOX);
     let (told, sightings) = mpsc::channel();
     let ended = Arc::new(AtomicBool::new(false));
-    let mut readers = vec![reader(sockets.sip.try_clone()?, None, &orders, &ended)?];
+    let mut readers = vec![reader(sockets.sip.try_clone()?, None, &orders, [&ended, &ended])?];
+    let mut rtp = BTreeMap::new();
     for (at, socket) in &sockets.rtp {
-        readers.push(reader(socket.try_clone()?, Some(*at), &orders, &ended)?);
+        let moved = Arc::new(AtomicBool::new(false));
+        readers.push(reader(socket.try_clone()?, Some(*at), &orders, [&ended, &moved])?);
+        rtp.insert(*at, moved);
     }
     let living = Living { phone, sockets, born: Instant::now(), told };
     let ended_too = Arc::clone(&ended);
@@ -111,7 +118,7 @@ pub fn run(phone: Phone, sockets: Sockets) -> io::Result<LivePhone> {
         }
         phone
     })?;
-    Ok(LivePhone { orders, sightings, seen: Vec::new(), control: Some(control), ended, local_sip })
+    Ok(LivePhone { orders, sightings, seen: Vec::new(), control: Some(control), ended, local_sip, rtp })
 }
 
 impl LivePhone {
@@ -133,6 +140,19 @@ impl LivePhone {
     /// Its SIP address.
     pub fn local_sip(&self) -> SocketAddr {
         self.local_sip
+    }
+
+    /// Its NAT forgets it: from now on its RTP leaves from other ports, of this address, and what is sent to the old ones
+    /// is lost. The phone itself notices nothing.
+    pub fn rebind(&mut self, to: IpAddr) -> io::Result<()> {
+        for (at, moved) in &mut self.rtp {
+            let socket = UdpSocket::bind((to, 0))?;
+            moved.store(true, Ordering::Relaxed);
+            *moved = Arc::default();
+            reader(socket.try_clone()?, Some(*at), &self.orders, [&self.ended, moved])?;
+            let _ = self.orders.send(Order::Move(*at, socket));
+        }
+        Ok(())
     }
 
     /// The next thing that it sees, if something comes within `patience`.
@@ -207,6 +227,9 @@ impl Living {
                     let now = self.now();
                     self.phone.handle(now, input);
                 }
+                Ok(Order::Move(at, socket)) => {
+                    self.sockets.rtp.insert(at, socket);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -237,20 +260,24 @@ impl Living {
     }
 }
 
-/// Reads one socket until the end; `at` is its address when it carries RTP.
+/// Reads one socket until one of the ends; `at` is its address when it carries RTP.
 fn reader(
     socket: UdpSocket,
     at: Option<SocketAddr>,
     orders: &SyncSender<Order>,
-    ended: &Arc<AtomicBool>,
+    ends: [&Arc<AtomicBool>; 2],
 ) -> io::Result<JoinHandle<()>> {
     socket.set_read_timeout(Some(READ_PATIENCE))?;
-    let (orders, ended) = (orders.clone(), Arc::clone(ended));
+    let (orders, ends) = (orders.clone(), ends.map(Arc::clone));
+    let is_over = move || ends.iter().any(|end| end.load(Ordering::Relaxed));
     thread::Builder::new().name("phone-reader".into()).spawn(move || {
         let mut buffer = vec![0; 65_536];
-        while !ended.load(Ordering::Relaxed) {
+        while !is_over() {
             // Errors are timeouts and ICMP's news of closed ports: both pass.
             let Ok((length, source)) = socket.recv_from(&mut buffer) else { continue };
+            if is_over() {
+                break;
+            }
             let bytes = buffer.get(..length).unwrap_or_default().to_vec();
             let input = match at {
                 Some(at) => Input::Rtp { at, source, bytes },
@@ -263,7 +290,7 @@ fn reader(
     })
 }
 
-fn free_rtp(ip: std::net::IpAddr, ports: u16) -> io::Result<BTreeMap<SocketAddr, UdpSocket>> {
+fn free_rtp(ip: IpAddr, ports: u16) -> io::Result<BTreeMap<SocketAddr, UdpSocket>> {
     let first = UdpSocket::bind((ip, 0))?.local_addr()?.port() & !1;
     let mut sockets = BTreeMap::new();
     for n in 0..ports.max(1) {

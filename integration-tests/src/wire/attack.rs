@@ -187,6 +187,24 @@ impl Prober {
         Ok(Message::parse(bytes, Carriage::Datagram).ok())
     }
 
+    /// From now on asks another port of its target.
+    pub fn turn_to(&mut self, port: u16) {
+        self.target.set_port(port);
+    }
+
+    /// Sends these bytes and waits for the first that come back from there; `None` is silence.
+    pub fn exchange(&self, bytes: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.socket.send_to(bytes, self.target)?;
+        let mut buffer = vec![0; 65_536];
+        while let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
+            if source == self.target {
+                buffer.truncate(length);
+                return Ok(Some(buffer));
+            }
+        }
+        Ok(None)
+    }
+
     /// Sends this and waits for nothing.
     pub fn tell(&self, text: &str) -> Result<()> {
         self.socket.send_to(text.as_bytes(), self.target)?;

@@ -25,8 +25,8 @@ pub struct BaresipSetup {
     pub password: Option<String>,
     /// Its codec.
     pub speech: Speech,
-    /// It takes SRTP with keys in the description.
-    pub sealed: bool,
+    /// How its packets are sealed.
+    pub seal: Seal,
     /// What it says, mono at 8 kHz, over and over.
     pub voice: Vec<i16>,
     /// Its SIP address; the port after it must be free, too.
@@ -64,6 +64,17 @@ impl Speech {
             Self::Opus => "opus/48000/2",
         }
     }
+}
+
+/// How the packets of a baresip are sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// Not at all.
+    Open,
+    /// SRTP with keys in the description: it offers them, and takes those that it is offered.
+    Sdes,
+    /// SRTP with keys of a handshake.
+    Dtls,
 }
 
 /// What a baresip sends everything over.
@@ -117,7 +128,11 @@ impl Baresip {
         fs::write(folder.path().join("accounts"), account(setup, over))?;
         fs::write(folder.path().join("contacts"), "")?;
         let log = File::create(folder.path().join("log"))?;
-        let mut child = Command::new("baresip")
+        let mut command = Command::new("baresip");
+        if setup.seal == Seal::Dtls {
+            show_ecdsa(&mut command, folder.path())?;
+        }
+        let mut child = command
             .args(["-4", "-v", "-s", "-f"])
             .arg(folder.path())
             .stdin(Stdio::null())
@@ -333,6 +348,7 @@ fn config(setup: &BaresipSetup, voice: &Path, dumps: &Path) -> anyhow::Result<St
         "sip_listen {sip}\n\
          net_interface {ip}\n\
          rtp_ports {first}-{last}\n\
+         rtcp_mux {mux}\n\
          audio_source aufile,{voice}\n\
          audio_player none,none\n\
          audio_alert none,none\n\
@@ -347,6 +363,7 @@ fn config(setup: &BaresipSetup, voice: &Path, dumps: &Path) -> anyhow::Result<St
          module g722.so\n\
          module opus.so\n\
          module srtp.so\n\
+         module dtls_srtp.so\n\
          module sndfile.so\n\
          module aufile.so\n\
          module_tmp account.so\n\
@@ -356,6 +373,7 @@ fn config(setup: &BaresipSetup, voice: &Path, dumps: &Path) -> anyhow::Result<St
          module_app debug_cmd.so\n",
         sip = setup.sip,
         ip = setup.sip.ip(),
+        mux = if setup.seal == Seal::Dtls { "yes" } else { "no" },
         first = setup.media.0,
         last = setup.media.1,
         control = setup.control,
@@ -364,13 +382,31 @@ fn config(setup: &BaresipSetup, voice: &Path, dumps: &Path) -> anyhow::Result<St
     ))
 }
 
+/// Has it show a certificate with an ECDSA key, for it makes none itself.
+fn show_ecdsa(command: &mut Command, folder: &Path) -> anyhow::Result<()> {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+    let certificate = rcgen::CertificateParams::new(["phone.test".to_owned()])?.self_signed(&key)?;
+    let shown = folder.join("shown.pem");
+    fs::write(&shown, certificate.pem() + &key.serialize_pem())?;
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("c/shown_certificate.c");
+    let library = folder.join("shown_certificate.so");
+    let compiled = Command::new("gcc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+    ensure!(compiled.context("gcc: ./test.sh --install installs it")?.success(), "gcc failed");
+    command.env("LD_PRELOAD", library).env("SIBAI_CERTIFICATE", shown);
+    Ok(())
+}
+
 fn account(setup: &BaresipSetup, over: &Over) -> String {
     let outbound = match over {
         Over::Udp => String::new(),
         Over::Tcp => format!(";outbound=\"sip:{};transport=tcp\"", setup.proxy),
         Over::Tls(at, _) => format!(";outbound=\"sip:{at};transport=tls\""),
     };
-    let sealed = if setup.sealed { ";mediaenc=srtp" } else { "" };
+    let sealed = match setup.seal {
+        Seal::Open => "",
+        Seal::Sdes => ";mediaenc=srtp",
+        Seal::Dtls => ";mediaenc=dtls_srtp",
+    };
     let registers = match &setup.password {
         Some(password) => format!(";auth_user={};auth_pass={password};regint=60", setup.user),
         None => ";regint=0".to_owned(),

@@ -17,6 +17,8 @@ pub struct Setup {
     /// The soft limit of open files that it is started with.
     pub(super) files: Option<u32>,
     short_prompts: bool,
+    /// The trunk's more addresses.
+    callers: u16,
     /// Certificates of the listeners, when it listens over every transport.
     secure: Option<(String, Issued)>,
     engine: Vec<(String, String)>,
@@ -35,6 +37,7 @@ impl Default for Setup {
             variables: Vec::new(),
             files: None,
             short_prompts: true,
+            callers: 0,
             secure: None,
             engine: Vec::new(),
             line: Vec::new(),
@@ -58,6 +61,13 @@ impl Setup {
         let issued = pki.issue(&["localhost", "pbx.example", "127.0.0.1"]);
         // An authority of our own refuses nothing.
         self.secure = issued.ok().map(|issued| (pki.authority().to_owned(), issued));
+        self
+    }
+
+    /// The trunk calls from the first so many phone ports as well, every second one.
+    #[must_use]
+    pub fn with_callers(mut self, count: u16) -> Self {
+        self.callers = count;
         self
     }
 
@@ -129,9 +139,12 @@ impl Setup {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
         copy(&shipped, to)?;
         let (first, last) = block.rtp();
-        let (carrier, second) = (block.address(block::CARRIER), block.address(block::CARRIER + 1));
+        let carrier = block.address(block::CARRIER);
+        let mut callers = vec![carrier, block.address(block::CARRIER + 1)];
+        callers.extend((0..self.callers).map(|n| block.address(block::PHONES + 2 * n)));
+        let callers: Vec<String> = callers.iter().map(|caller| format!("\"{caller}\"")).collect();
         let ports = [
-            ("allow_from: [\"127.0.0.1:5080\"]", format!("allow_from: [\"{carrier}\", \"{second}\"]")),
+            ("allow_from: [\"127.0.0.1:5080\"]", format!("allow_from: [{}]", callers.join(", "))),
             ("127.0.0.1:5060", block.address(block::SIP).to_string()),
             ("127.0.0.1:5080", carrier.to_string()),
             ("127.0.0.1:8080", block.address(block::API).to_string()),

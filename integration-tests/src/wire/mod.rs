@@ -7,6 +7,7 @@ mod binary;
 mod block;
 pub mod chromium;
 mod folder;
+pub mod intruder;
 mod kamailio;
 mod names;
 pub mod pki;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use phones::live::{self, LivePhone, Sockets};
-use phones::{Action, Behaviour, Carrier, CarrierSetup, Event, Phone};
+use phones::{Action, Behaviour, Carrier, CarrierSetup, Event, Phone, PhoneSetup};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -193,9 +195,33 @@ impl Sibai {
         self.block.address(block::PHONES + n)
     }
 
+    /// A port at which a program of the test takes orders; `n` below 20.
+    pub fn control_port(&self, n: u16) -> SocketAddr {
+        self.block.address(block::CONTROL + n)
+    }
+
     /// The first of 100 ports for media of the test's own programs.
     pub fn media_port(&self) -> SocketAddr {
         self.block.address(block::MEDIA)
+    }
+
+    /// First and last port of its own media.
+    pub fn media_range(&self) -> RangeInclusive<u16> {
+        let (first, last) = self.block.rtp();
+        first..=last
+    }
+
+    /// Its media ports that are open, and how many datagrams the system threw away at each of them because they were
+    /// not fetched in time (proc(5), `/proc/net/udp`).
+    pub fn open_media(&self) -> Result<BTreeMap<u16, u64>> {
+        let text = std::fs::read_to_string("/proc/net/udp")?;
+        let of = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let port = words.get(1)?.rsplit(':').next().and_then(|hex| u16::from_str_radix(hex, 16).ok())?;
+            let dropped = words.last()?.parse().ok()?;
+            self.media_range().contains(&port).then_some((port, dropped))
+        };
+        Ok(text.lines().skip(1).filter_map(of).collect())
     }
 
     /// Its API, with the token of the first start.
@@ -368,12 +394,17 @@ impl Sibai {
 
     /// A scripted phone, registered as `extension`, that does `behaviour` with calls.
     pub fn seat(&self, extension: &str, behaviour: Behaviour) -> Result<LivePhone> {
+        self.seat_with(extension, |setup| setup.behaviour = behaviour)
+    }
+
+    /// The same; `change` may alter what it is.
+    pub fn seat_with(&self, extension: &str, change: impl FnOnce(&mut PhoneSetup)) -> Result<LivePhone> {
         let sockets = Sockets::free(LOOPBACK, 1)?;
         let mut setup = sockets.setup(extension, self.sip())?;
         setup.password = Some(self.password(extension)?.to_owned());
-        setup.behaviour = behaviour;
         // Two phones with one seed would use the same Call-ID.
         setup.seed = 10 + extension.parse::<u64>().unwrap_or_default() + 100_000 * u64::from(self.starts);
+        change(&mut setup);
         let mut phone = live::run(Phone::new(setup), sockets)?;
         phone.order(Action::Register);
         let registered = |event: &Event| matches!(event, Event::Registered { .. });
@@ -385,9 +416,18 @@ impl Sibai {
 
     /// A scripted carrier at the trunk's address; `change` may alter what it is.
     pub fn carrier_phone(&self, change: impl FnOnce(&mut CarrierSetup)) -> Result<LivePhone> {
-        let sockets = Sockets::at(self.carrier(), 1)?;
-        let mut setup = CarrierSetup::new(self.sip(), self.carrier(), sockets.rtp());
-        setup.seed = 1_000 + u64::from(self.starts);
+        self.carrier_phone_at(self.carrier(), change)
+    }
+
+    /// The same at another address.
+    pub fn carrier_phone_at(
+        &self,
+        at: SocketAddr,
+        change: impl FnOnce(&mut CarrierSetup),
+    ) -> Result<LivePhone> {
+        let sockets = Sockets::at(at, 1)?;
+        let mut setup = CarrierSetup::new(self.sip(), at, sockets.rtp());
+        setup.seed = 1_000 * u64::from(at.port()) + u64::from(self.starts);
         change(&mut setup);
         Ok(live::run(Carrier::new(setup).into_line(), sockets)?)
     }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn who_waits_and_who_is_held_hears_the_lines_music_and_then_the_seat_again() -> Result<()> {
     // 2.5 s: two tones, so that the beginning and the round show.
-    let music = [phones::Audio::tone(620.0, MUSIC_FIRST), phones::Audio::tone(930.0, MUSIC_THEN)];
+    let music = [Audio::tone(620.0, MUSIC_FIRST), Audio::tone(930.0, MUSIC_THEN)];
     let music: Vec<i16> = music.iter().flat_map(|part| part.samples().to_vec()).collect();
     let setup = Setup::default()
         .sound("music", music)

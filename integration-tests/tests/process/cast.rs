@@ -1,5 +1,6 @@
 //! Who plays in the stories of the process: a caller at the trunk, a seat, and what both say.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,8 +18,13 @@ pub(crate) struct Talk {
 impl Talk {
     /// Sets it up and waits until both hear something.
     pub(crate) fn begin(sibai: &Sibai) -> Result<Self> {
-        let seat = sibai.seat("8001", Behaviour::answers(Duration::ZERO))?;
-        let caller = sibai.carrier_phone(|_| ())?;
+        Self::begin_with(sibai, "8001", sibai.carrier())
+    }
+
+    /// The same with another seat and a caller at another address.
+    pub(crate) fn begin_with(sibai: &Sibai, seat: &str, caller: SocketAddr) -> Result<Self> {
+        let seat = sibai.seat(seat, Behaviour::answers(Duration::ZERO))?;
+        let caller = sibai.carrier_phone_at(caller, |_| ())?;
         let mut talk = Self { caller, seat };
         talk.again()?;
         Ok(talk)

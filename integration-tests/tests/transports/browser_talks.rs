@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use integration_tests::wire::chromium::Chromium;
+use integration_tests::wire::intruder::{Intruder, LOUDER_THAN_ALL};
 use integration_tests::wire::pki::Pki;
 use integration_tests::wire::{Setup, Sibai, sound};
 use phones::audio::tones_in;
@@ -14,16 +15,21 @@ use phones::{Action, Audio, Dial, Event};
 /// A browser needs some seconds to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The page is called over WSS and takes what it is offered first: the caller's own codec.
+/// The page is called over WSS and takes what it is offered first: the caller's own codec. Somebody says hello and sends
+/// audio to every port meanwhile.
 #[test]
 fn a_page_talks_in_the_callers_codec_presses_keys_and_holds() -> Result<()> {
     let mut call = Call::begin("wss", "")?;
+    let intruder = Intruder::everywhere("127.66.6.6".parse()?, call.sibai.media_range())?;
     call.both_hear()?;
     let codec = call.page.wait_for("codec ", PATIENCE)?;
     ensure!(codec == "codec audio/PCMA", "{codec}");
     call.presses_keys()?;
     call.holds_and_resumes()?;
-    call.end()
+    call.end()?;
+    let spoils = intruder.stop()?;
+    ensure!(spoils.got == 0, "the intruder got something: {spoils:?}");
+    Ok(())
 }
 
 /// The same page over WS, which takes Opus alone.
@@ -107,6 +113,8 @@ impl Call {
         for (side, tone, channel) in [("left", CALLER_TONE, left), ("right", PAGE_TONE, right)] {
             let tones = tones_in(channel);
             ensure!(tones.contains(&Some(tone)), "{side} of the recording holds {tones:?}");
+            let is_quiet = channel.iter().all(|sample| sample.saturating_abs() < LOUDER_THAN_ALL);
+            ensure!(is_quiet, "{side} of the recording holds an intruder");
         }
         let caller = self.caller.finish().context("the phone's thread panicked")?;
         let heard = tones_in(caller.heard());

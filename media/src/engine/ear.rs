@@ -60,7 +60,8 @@ impl Ear {
         while self.len < frame {
             let Self { buffer, decoder, comforted, ahead, len } = self;
             let (coding, rate) = (decoder.coding(), decoder.rate());
-            let samples = |ticks: u32| ticks as usize * rate.hz() / coding.clock() as usize;
+            // At least one: of a clock of 48 kHz a few ticks are none, and what waits for them would wait forever.
+            let samples = |ticks: u32| (ticks as usize * rate.hz() / coding.clock() as usize).max(1);
             let room = &mut ahead[*len..];
             *len += match buffer.take(now) {
                 Take::Audio(audio) if audio.payload_type == COMFORT => {
@@ -118,3 +119,28 @@ fn clip(room: &mut [i16], len: usize) -> &mut [i16] {
 
 /// The longest packet behind less than ten milliseconds of wide audio.
 const MOST_AHEAD: usize = MOST_SAMPLES + 160;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// The time that is left before a stream's first packet is due may be less than a sample.
+    #[test]
+    fn a_stream_may_begin_at_any_tick_of_its_clock() {
+        // 20 ms of Opus (RFC 6716 section 3.1), of no meaning.
+        let payload = [0xfc, 0xff, 0xfe];
+        for tick in 0..480 {
+            let mut now = Mono::from_nanos(1_000_000_000);
+            let mut ear = Ear::new(Coding::Opus, Rate::Narrow);
+            let arrived = now + Duration::from_nanos(tick * 1_000_000_000 / 48_000);
+            let header = Header { marker: true, payload_type: 111, sequence: 1, timestamp: 960, ssrc: 7 };
+            ear.put(arrived, header, &payload);
+            for _ in 0..20 {
+                now = now + Duration::from_millis(10);
+                ear.pull(now);
+            }
+        }
+    }
+}

@@ -2,9 +2,10 @@
 //!
 //! The rule, with the design's letters: (a) media goes to the SDP's address until latched; (b) the
 //! SDP's address and any port of the signalling address latch at once, every other source after eight
-//! packets in a row within three seconds of an agreement; (c) once latched, nobody else is heard;
-//! (d) the latch moves only when its source fell silent for 300 ms and another continues the very same
-//! stream; (g) nothing is ever sent to a source that did not pass (b) or (d).
+//! packets in a row between the first and the third second after an agreement, and then only until the
+//! former are heard; (c) once latched, nobody else is heard; (d) the latch moves only when its source fell
+//! silent for 300 ms and another continues the very same stream; (g) nothing is ever sent to a source that
+//! did not pass (b) or (d).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy, Debug)]
 struct Latched {
     source: SocketAddr,
+    /// It is where the peer's words come from or say; else it has shown its packets and nothing else.
+    vouched: bool,
     /// The newest packet that was accepted from it.
     newest: Header,
     heard: Mono,
@@ -123,7 +126,8 @@ impl Latch {
             if latched.source == source {
                 return Verdict::Known;
             }
-            if !negotiated || !latched.continued_by(packet, now, self.clock) {
+            let overruled = !latched.vouched && self.is_vouched_for(source);
+            if !negotiated || !overruled && !latched.continued_by(packet, now, self.clock) {
                 return Verdict::Foreign;
             }
         } else if !negotiated || !self.may_latch(now, source, packet) {
@@ -133,7 +137,9 @@ impl Latch {
     }
 
     fn settle(&mut self, now: Mono, source: SocketAddr, packet: Header) -> Verdict {
-        self.latched = Some(Latched { source, newest: packet, heard: now });
+        // Who goes on with a stream is as trustworthy as who began it.
+        let vouched = self.is_vouched_for(source) || self.latched.is_some_and(|latched| latched.vouched);
+        self.latched = Some(Latched { source, vouched, newest: packet, heard: now });
         self.candidates = [None; MOST_CANDIDATES];
         self.former = None;
         // The peer's RTCP moves with its RTP.
@@ -181,12 +187,17 @@ impl Latch {
     }
 
     fn may_latch(&mut self, now: Mono, source: SocketAddr, packet: Header) -> bool {
+        self.is_vouched_for(source) || self.proves_itself(now, source, packet)
+    }
+
+    fn is_vouched_for(&self, source: SocketAddr) -> bool {
         let beside_signalling = source.ip() == self.signalling && self.former != Some(source);
-        self.sdp == Some(source) || beside_signalling || self.proves_itself(now, source, packet)
+        self.sdp == Some(source) || beside_signalling
     }
 
     fn proves_itself(&mut self, now: Mono, source: SocketAddr, packet: Header) -> bool {
-        if now.since(self.agreed) > PROBATION_WINDOW {
+        let passed = now.since(self.agreed);
+        if passed > PROBATION_WINDOW {
             return false;
         }
         let known = self.candidates.iter().position(|c| c.is_some_and(|c| c.source == source));
@@ -194,11 +205,11 @@ impl Latch {
             return false;
         };
         let packets = match self.candidates[at] {
-            Some(before) if before.followed_by(packet) => before.packets + 1,
+            Some(before) if before.followed_by(packet) => before.packets.saturating_add(1),
             _ => 1,
         };
         self.candidates[at] = Some(Candidate { source, newest: packet, packets });
-        packets >= PROBATION
+        packets >= PROBATION && passed >= PRECEDENCE
     }
 }
 
@@ -232,6 +243,10 @@ fn usable(address: SocketAddr) -> Option<SocketAddr> {
 
 /// Packets in a row that an unknown source has to show: 160 ms of honest audio.
 const PROBATION: u8 = 8;
+
+/// How long only those count who are vouched for: an attacker may have been sending to the port since before the call,
+/// and an honest peer begins at once, or within a phone's time to open its sound card.
+const PRECEDENCE: Duration = Duration::from_secs(1);
 
 /// How long after an agreement an unknown source may show them.
 const PROBATION_WINDOW: Duration = Duration::from_secs(3);
