@@ -546,38 +546,6 @@ impl Stream {
     }
 }
 
-impl Agreed {
-    /// Whose an RTP packet is. Of a peer with ICE nothing else came this far.
-    fn judge(&mut self, now: Mono, source: SocketAddr, packet: Header, proved: bool, known: bool) -> Verdict {
-        match &self.ice {
-            Some(_) => Verdict::Known,
-            None if proved => self.latch.follow(now, source, packet),
-            None => self.latch.judge(now, source, packet, known),
-        }
-    }
-
-    /// Where to send audio, if the peer listens.
-    pub(super) fn destination(&self) -> Option<SocketAddr> {
-        let stream = &self.stream;
-        let listens = matches!(stream.direction, Direction::Both | Direction::SendOnly);
-        match &self.ice {
-            _ if !listens => None,
-            Some(ice) => ice.destination(),
-            None if stream.remote_rtp.port() == 0 || stream.remote_rtp.ip().is_unspecified() => None,
-            None => self.latch.destination(),
-        }
-    }
-
-    /// Where to send reports. An address of zeros wants none (RFC 3264 §8.4).
-    fn rtcp_destination(&self) -> Option<SocketAddr> {
-        match &self.ice {
-            Some(ice) => ice.destination(),
-            None if self.stream.remote_rtp.ip().is_unspecified() => None,
-            None => self.latch.rtcp_destination(),
-        }
-    }
-}
-
 /// Whether one codec's packets can be given to a peer that was promised the other: as they are, or byte by byte.
 pub(super) fn is_alike(one: Coding, other: Coding) -> bool {
     one == other || one.law().is_some() && other.law().is_some()

@@ -1,14 +1,15 @@
-//! Who may speak to a leg before there are keys: checks of ICE, and records of a handshake from who passed them.
+//! Who may speak to a leg, and where its peer is: checks of ICE, records of a handshake from who passed them, packets.
 
 use std::net::SocketAddr;
 
-use base::{LegId, Now};
+use base::{LegId, Mono, Now};
 
 use super::Engine;
 use super::channel::{Agreed, Channel, Taken};
+use super::latch::Verdict;
 use crate::ice::Lite;
-use crate::rtp;
-use crate::seam::{Event, Keys, Port, Security, Sink, Stream};
+use crate::rtp::{self, Header};
+use crate::seam::{Direction, Event, Keys, Port, Security, Sink, Stream};
 
 /// What a datagram is, by its first byte (RFC 7983 section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,36 @@ impl Channel {
 }
 
 impl Agreed {
+    /// Whose an RTP packet is. Of a peer with ICE nothing else came this far.
+    pub(super) fn judge(&mut self, now: Mono, source: SocketAddr, packet: Header, proved: bool, known: bool) -> Verdict {
+        match &self.ice {
+            Some(_) => Verdict::Known,
+            None if proved => self.latch.follow(now, source, packet),
+            None => self.latch.judge(now, source, packet, known),
+        }
+    }
+
+    /// Where to send audio, if the peer listens.
+    pub(super) fn destination(&self) -> Option<SocketAddr> {
+        let stream = &self.stream;
+        let listens = matches!(stream.direction, Direction::Both | Direction::SendOnly);
+        match &self.ice {
+            _ if !listens => None,
+            Some(ice) => ice.destination(),
+            None if stream.remote_rtp.port() == 0 || stream.remote_rtp.ip().is_unspecified() => None,
+            None => self.latch.destination(),
+        }
+    }
+
+    /// Where to send reports. An address of zeros wants none (RFC 3264 §8.4).
+    pub(super) fn rtcp_destination(&self) -> Option<SocketAddr> {
+        match &self.ice {
+            Some(ice) => ice.destination(),
+            None if self.stream.remote_rtp.ip().is_unspecified() => None,
+            None => self.latch.rtcp_destination(),
+        }
+    }
+
     fn shakes_with(&self, source: SocketAddr) -> bool {
         match (&self.stream.security, &self.ice) {
             (Security::Dtls(_), Some(ice)) => ice.has_proved(source),
