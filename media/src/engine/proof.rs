@@ -115,7 +115,14 @@ impl Channel {
 
 impl Agreed {
     /// Whose an RTP packet is. Of a peer with ICE nothing else came this far.
-    pub(super) fn judge(&mut self, now: Mono, source: SocketAddr, packet: Header, proved: bool, known: bool) -> Verdict {
+    pub(super) fn judge(
+        &mut self,
+        now: Mono,
+        source: SocketAddr,
+        packet: Header,
+        proved: bool,
+        known: bool,
+    ) -> Verdict {
         match &self.ice {
             Some(_) => Verdict::Known,
             None if proved => self.latch.follow(now, source, packet),
