@@ -66,11 +66,11 @@ impl Encoder {
         }
     }
 
-    /// Encodes 10, 20, 30, 40 or 60 ms. Says how many bytes: 0 for audio of another length, and when
-    /// there is no room. `MOST_PAYLOAD` is room for all.
+    /// Encodes 10, 20, 30, 40, 50 or 60 ms; Opus knows no 50. Says how many bytes: 0 for audio of another
+    /// length, and when there is no room. `MOST_PAYLOAD` is room for all.
     pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> usize {
         let ten = self.rate.samples(10);
-        if !pcm.len().is_multiple_of(ten) || !matches!(pcm.len() / ten, 1 | 2 | 3 | 4 | 6) {
+        if !pcm.len().is_multiple_of(ten) || !(1..=6).contains(&(pcm.len() / ten)) {
             return 0;
         }
         let mut fitted = [0; MOST_SAMPLES];

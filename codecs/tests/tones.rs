@@ -48,7 +48,8 @@ fn seven_kilohertz_pass_where_the_coding_is_wide() {
 fn every_packet_length_gives_back_as_many_samples() {
     for &coding in Coding::ALL {
         for rate in [Rate::Narrow, Rate::Wide] {
-            for ms in [10, 20, 30, 40, 60] {
+            // Opus knows no 50.
+            for ms in [10, 20, 30, 40, 50, 60].into_iter().filter(|ms| coding != Coding::Opus || *ms != 50) {
                 let audio = tone(440.0, 6000.0, rate, rate.samples(ms) * 20);
                 let packets = packets(coding, rate, ms, &audio);
                 for packet in &packets {

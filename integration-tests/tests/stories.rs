@@ -16,6 +16,10 @@ mod menu;
 mod process;
 #[path = "stories/ringing.rs"]
 mod ringing;
+#[path = "stories/spoken.rs"]
+mod spoken;
+#[path = "stories/srtp.rs"]
+mod srtp;
 #[path = "stories/talking.rs"]
 mod talking;
 #[path = "stories/thieves.rs"]

@@ -174,6 +174,19 @@ pub struct Seat {
     pub title: String,
     /// How it is reached.
     pub reach: Reach,
+    /// Whether the media of its phone is SRTP; `None`: as the engine says of all seats.
+    pub srtp: Option<Srtp>,
+}
+
+/// Whether media is SRTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Srtp {
+    /// It is plain.
+    Off,
+    /// It is where the phone can.
+    Prefer,
+    /// It is, or there is no call.
+    Require,
 }
 
 /// The two ways to reach a seat.

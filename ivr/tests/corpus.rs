@@ -271,6 +271,8 @@ fn rules_of_numbers_seats_and_calendars() {
     case("phone: \"13800138001\", confirm: \"1\"", "phone: ▲\"13800138001\"", "W153");
     case("confirm: \"1\"", "confirm: ▲\"2\"", "E015");
     case("ext: \"8002\"", "ext: \"8002\", confirm: ▲\"1\"", "E015");
+    case("ext: \"8002\"", "ext: \"8002\", srtp: ▲maybe", "E015");
+    case("confirm: \"1\"", "confirm: \"1\", srtp: ▲require", "E015");
     case("ext: \"8002\"", "ext: \"8002\", phone: ▲\"13800138002\"", "E015");
     case("  wang: { name: 王伟, ext: \"8002\" }", "  ▲wang: { name: 王伟 }", "E013");
     case_at("seats: [li_na, wang]", "seats: [li_na]", "W131", "▲wang: {");

@@ -36,6 +36,7 @@ fn stream(address: SocketAddr, law: Law) -> Stream {
     Stream {
         coding: law.into(),
         payload_type: if law == Law::A { 8 } else { 0 },
+        also: Vec::new(),
         events: Some(Events { payload_type: 101, clock: 8000 }),
         ptime: 20,
         remote_rtp: address,

@@ -17,10 +17,13 @@ use crate::srtp::Keying;
 /// What offer and answer agreed on for one leg (RFC 3264).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// The one audio codec in use, both ways.
+    /// The audio codec that we send and expect.
     pub coding: Coding,
     /// Its payload type: what we send and what we expect.
     pub payload_type: u8,
+    /// Other codecs that we offered, with their payload types: the peer may send any that it answered at any moment
+    /// (RFC 3264 §7), and some send what was offered first whatever they answered.
+    pub also: Vec<(u8, Coding)>,
     /// How keys are told, when telephone-event was negotiated (RFC 4733).
     pub events: Option<Events>,
     /// Packet time we send, in milliseconds (10-60, default 20).

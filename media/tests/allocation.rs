@@ -51,6 +51,7 @@ fn engine(now: Now, out: &mut Count) -> Engine {
         let stream = Stream {
             coding: law.into(),
             payload_type: if law == Law::A { 8 } else { 0 },
+            also: Vec::new(),
             events: Some(Events { payload_type: 101, clock: 8000 }),
             ptime: 20,
             remote_rtp: peer(leg),

@@ -222,6 +222,11 @@ pub enum Event {
     Gone,
     /// The peer did not answer this at all.
     Silence(String),
+    /// A call came in that offers nothing but SRTP, and was refused (488).
+    OfferRefused {
+        /// The caller.
+        from: String,
+    },
     /// The action made no sense at this moment.
     CannotDo(String),
     /// What the peer wrote cannot be read or breaks an RFC: this is the judging.

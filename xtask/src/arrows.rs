@@ -66,7 +66,7 @@ const HOUSE: &[Room] = &[
     },
     Room {
         name: "integration-tests",
-        imports: &["base", "codecs", "sibai", "sip", "media", "pbx", "phones", "test-store"],
+        imports: &["base", "codecs", "sibai", "sip", "media", "ivr", "pbx", "phones", "test-store"],
         pure: false,
     },
     Room { name: "load", imports: &["sip"], pure: false },

@@ -1,6 +1,6 @@
 //! The PBX in the World: one node, its media engines, ports without sockets, recordings in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -46,6 +46,8 @@ pub struct PbxSide {
     legs: BTreeMap<LegId, (usize, SocketAddr)>,
     ports: BTreeMap<SocketAddr, (LegId, Port)>,
     next_port: u16,
+    /// Who speaks SIP over TLS with us.
+    secure: BTreeSet<SocketAddr>,
     /// One in so many legs finds no free port; 0: none.
     portless: u64,
     finished: Vec<Finished>,
@@ -94,6 +96,7 @@ impl PbxSide {
             legs: BTreeMap::new(),
             ports: BTreeMap::new(),
             next_port: 20_000,
+            secure: BTreeSet::new(),
             portless: setting.portless,
             finished: Vec::new(),
             standing: BTreeMap::new(),
@@ -154,6 +157,11 @@ impl PbxSide {
     /// SIP messages that the node wrote.
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    /// From now on what comes from this address has come over TLS, on a connection of its own.
+    pub fn speaks_tls(&mut self, from: SocketAddr) {
+        self.secure.insert(from);
     }
 
     /// From now on one in so many inputs is followed by a clone for a while.
@@ -225,7 +233,7 @@ impl PbxSide {
     pub(super) fn receive(&mut self, now: Now, letter: Letter, network: &mut Network) {
         let Letter { from, to, mut bytes } = letter;
         if to == address(SIBAI) {
-            let flow = flow(from);
+            let flow = if self.secure.contains(&from) { secure(from) } else { flow(from) };
             let message = Message::parse(bytes.into(), Carriage::Datagram);
             self.think(now, Some(Input::Sip(SipInput::Received { flow, message })), network);
         } else if let Some((leg, port)) = self.ports.get(&to).copied() {
@@ -439,6 +447,11 @@ fn directory(setting: &Setting) -> Directory {
 
 fn flow(remote: SocketAddr) -> Flow {
     Flow { transport: Transport::Udp, local: address(SIBAI), remote, connection: None, listener: 0 }
+}
+
+fn secure(remote: SocketAddr) -> Flow {
+    let connection = Some(u64::from(remote.port()));
+    Flow { transport: Transport::Tls, connection, ..flow(remote) }
 }
 
 /// Where the trunk is that has this place in the order of their names: the first is `CARRIER`.

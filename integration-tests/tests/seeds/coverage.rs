@@ -60,6 +60,8 @@ coverage! {
     losers,
     /// Whose 200 crossed that CANCEL.
     crossings,
+    /// Offers of SRTP alone, after one beside plain RTP was refused.
+    sealed_alone,
     /// CANCELs of callers that crossed our 200.
     caller_crossings,
     gave_up,
@@ -153,6 +155,7 @@ impl Coverage {
             match &seen.event {
                 Event::CancelledByPeer { reason } if elsewhere(reason) => self.losers += 1,
                 Event::HungUpByPeer { reason } if elsewhere(reason) => self.crossings += 1,
+                Event::OfferRefused { .. } => self.sealed_alone += 1,
                 Event::CrossedCancel => self.caller_crossings += 1,
                 Event::Reagreed => self.held += 1,
                 Event::InfoAccepted => self.info_digits += 1,

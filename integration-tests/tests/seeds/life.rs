@@ -54,6 +54,9 @@ impl Life {
         let mut life =
             Self { example, deeds: Vec::new(), callers: Vec::new(), link, loses_worker: false, plan };
         life.people(&mut chance);
+        if link.lost == 0 && chance.one_in(2) {
+            life.speak_tls();
+        }
         life.operator(&mut chance);
         life.deeds.sort_by_key(|(at, _)| *at);
         life
@@ -104,6 +107,17 @@ impl Life {
             let dial = Dial { script, offerless: chance.one_in(12), ..carried(from, to) };
             let at = begins + chance.span(0, 8_000);
             self.deeds.push((at, Deed::Phone(self.example.carrier, Input::Do(Action::Call(dial)))));
+        }
+    }
+
+    /// All phones speak TLS: keys are offered to them, and to who refuses them so, alone. A connection loses nothing.
+    fn speak_tls(&mut self) {
+        let world = &mut self.example.world;
+        let carrier = self.example.carrier;
+        let seats = (0..world.phones().len()).filter(|phone| *phone != carrier);
+        let addresses: Vec<_> = seats.map(|phone| world.phone(phone).setup().local_sip).collect();
+        for at in addresses {
+            world.pbx_mut().speaks_tls(at);
         }
     }
 
@@ -273,7 +287,7 @@ impl Chance {
     fn behaviour(&mut self) -> Behaviour {
         let ring_after = (!self.one_in(6)).then(|| self.span(0, 200));
         let reply = match self.below(8) {
-            0 => Reply::Refuse(self.span(0, 1_500), self.of(&[486, 603, 480, 404])),
+            0 => Reply::Refuse(self.span(0, 1_500), self.of(&[486, 603, 480, 404, 488])),
             1 => Reply::Wait,
             // All at once: their answers cross each other and the cancels.
             2 => Reply::Answer(Duration::from_secs(1)),

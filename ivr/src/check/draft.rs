@@ -14,7 +14,7 @@ use crate::fault::{Faults, SourceFile};
 use crate::line::{
     Calendar, CallerList, Holiday, HolidayHours, Hours, KeyAction, LastTry, Line, Menu, Number, NumberStatus,
     Order, Predicate, PromptFile, Queue, Reach, Recording, Retention, RetentionRule, Ring, Seat, SpecialDay,
-    Step, Strategy, TimeRange, Verb, Weekday,
+    Srtp, Step, Strategy, TimeRange, Verb, Weekday,
 };
 use crate::shape::{self, Choice, Kind, Struct, View};
 use crate::yaml::{Entry, Node, Value};
@@ -359,7 +359,13 @@ fn seat(view: View<'_>) -> Option<Seat> {
         (None, Some(number)) => Reach::Phone { number, confirm: view.digit("confirm") },
         _ => return None,
     };
-    Some(Seat { title: view.text("name")?.to_owned(), reach })
+    let srtp = match view.text("srtp") {
+        Some("off") => Some(Srtp::Off),
+        Some("prefer") => Some(Srtp::Prefer),
+        Some("require") => Some(Srtp::Require),
+        _ => None,
+    };
+    Some(Seat { title: view.text("name")?.to_owned(), reach, srtp })
 }
 
 fn recording(node: &Node) -> Option<Recording> {

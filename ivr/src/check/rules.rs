@@ -129,7 +129,12 @@ fn reach(seat: &Node, at: Spot, line: &Line, world: &World<'_>, faults: &mut Fau
                 faults.add(confirm.at, "E015", "confirm is for outside phones", "remove it");
             }
         }
-        (None, Some(phone)) => outside(seat, phone, line, world, faults),
+        (None, Some(phone)) => {
+            if let Some(srtp) = seat.child("srtp") {
+                faults.add(srtp.at, "E015", "srtp is for phones that register", "write it at the trunk");
+            }
+            outside(seat, phone, line, world, faults);
+        }
         (None, None) => {}
     }
 }

@@ -275,6 +275,12 @@ static SEAT: Struct = Struct {
             Need::Optional,
             "The key that accepts a call on an outside phone; without it, being answered is enough.",
         ),
+        field(
+            "srtp",
+            Kind::OneOf(&words(&["off", "prefer", "require"])),
+            Need::Optional,
+            "SRTP with its phone, in place of the engine's rtp.srtp.",
+        ),
     ],
     later: &["skills"],
     others: None,

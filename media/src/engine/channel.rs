@@ -27,6 +27,10 @@ use crate::seam::{COMFORT, Direction, Event, Port, Quality, SILENCE, Side, Sink,
 pub(super) struct Channel {
     pub(super) leg: LegId,
     pub(super) agreed: Option<Agreed>,
+    /// The codec in which the peer speaks, once it did: one of those that it may.
+    spoken: Option<Coding>,
+    /// When it took to another one in the midst of its speech.
+    switched: Option<Mono>,
     pub(super) guard: Guard,
     /// Whom the leg hears, in the order of their numbers.
     pub(super) hears: Vec<LegId>,
@@ -74,6 +78,8 @@ pub(super) struct Taken {
     payload: Range<usize>,
     admission: Admission,
     kind: Kind,
+    /// It is the first in another codec than the one before.
+    pub(super) switched: bool,
     /// The key of which this is the first that we see.
     pub(super) pressed: Option<Digit>,
 }
@@ -93,6 +99,8 @@ impl Channel {
         Self {
             leg,
             agreed: None,
+            spoken: None,
+            switched: None,
             guard: Guard::None,
             hears: Vec::new(),
             source: Source::Nobody,
@@ -137,6 +145,7 @@ impl Channel {
         };
         self.guard = std::mem::take(&mut self.guard).agree(&stream.security, continues);
         self.outgoing.tune(stream.coding.clock());
+        self.spoken = self.spoken.filter(|spoken| stream.may_bring(*spoken));
         let ice = proof::agent(lite, &stream);
         self.agreed = Some(Agreed { stream, latch, ice });
         self.schedule(now.mono);
@@ -168,9 +177,8 @@ impl Channel {
 
     /// Whether keys of the peer can only be heard as tones.
     pub(super) fn presses_in_band(&self) -> bool {
-        self.agreed
-            .as_ref()
-            .is_some_and(|agreed| agreed.stream.events.is_none() && agreed.stream.coding.law().is_some())
+        self.agreed.as_ref().is_some_and(|agreed| agreed.stream.events.is_none())
+            && self.spoken().is_some_and(|coding| coding.law().is_some())
     }
 
     /// The ear goes on by ten milliseconds.
@@ -188,9 +196,21 @@ impl Channel {
         });
     }
 
-    /// The codec that was agreed on.
+    /// The codec that was agreed on: what the peer is told in.
     pub(super) fn coding(&self) -> Option<Coding> {
         self.agreed.as_ref().map(|agreed| agreed.stream.coding)
+    }
+
+    /// The codec in which the peer speaks.
+    pub(super) fn spoken(&self) -> Option<Coding> {
+        self.spoken.or(self.coding())
+    }
+
+    /// The first packet in another codec, once there is an ear for it.
+    pub(super) fn hear_out(&mut self, now: Mono, taken: &Taken, bytes: &[u8]) {
+        if let (Some(ear), Some(payload)) = (&mut self.ear, bytes.get(taken.payload.clone())) {
+            ear.put(now, taken.header, payload);
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Mono> {
@@ -240,13 +260,7 @@ impl Channel {
         };
         let Ok((header, payload)) = rtp::read(packet) else { return self.drop() };
         let Some(agreed) = &mut self.agreed else { return self.drop() };
-        let stream = &agreed.stream;
-        let kind = match header.payload_type {
-            pt if pt == stream.payload_type => Kind::Audio(stream.coding),
-            pt if stream.events.is_some_and(|events| events.payload_type == pt) => Kind::Event,
-            COMFORT => Kind::Comfort,
-            _ => Kind::Other,
-        };
+        let kind = Kind::of(header.payload_type, &agreed.stream);
         match agreed.judge(now.mono, source, header, self.guard.proves(), kind != Kind::Other) {
             Verdict::Foreign => return self.drop(),
             Verdict::Latched => out.tell(Event::Latched { leg: self.leg, source }),
@@ -264,20 +278,22 @@ impl Channel {
             self.events = Receiver::default();
             self.losses.part();
         }
+        let direction = agreed.stream.direction;
+        let (kind, switched) = self.follow(now.mono, kind, admission);
         self.losses.take(header.sequence);
         self.heard = now.mono;
         self.silent = false;
-        if kind == Kind::Other || !receives(agreed.stream.direction) {
+        if kind == Kind::Other || !receives(direction) {
             self.dropped += 1;
         }
-        if !receives(agreed.stream.direction) {
+        if !receives(direction) {
             return None;
         }
         let mut pressed = None;
         match kind {
             Kind::Audio(coding) => {
                 self.reception.measure(header.timestamp, now.mono, coding.clock());
-                if let Some(ear) = &mut self.ear {
+                if let Some(ear) = self.ear.as_mut().filter(|_| !switched) {
                     ear.put(now.mono, header, &bytes[payload.clone()]);
                 }
                 self.tap(now.mono, coding, header, &bytes[payload.clone()], out);
@@ -299,7 +315,22 @@ impl Channel {
             }
             Kind::Other => {}
         }
-        Some(Taken { header, payload, admission, kind, pressed })
+        Some(Taken { header, payload, admission, kind, switched, pressed })
+    }
+
+    /// The peer may speak in another codec from one packet to the next: whether this one is the first, and what it is
+    /// where that is not so: a straggler from before, or one of many changes, each of which would cost us a decoder.
+    fn follow(&mut self, now: Mono, kind: Kind, admission: Admission) -> (Kind, bool) {
+        let Kind::Audio(coding) = kind else { return (kind, false) };
+        if self.spoken() == Some(coding) {
+            self.spoken = Some(coding);
+            return (kind, false);
+        }
+        if admission == Admission::Late || self.switched.is_some_and(|last| last + SWITCH_PAUSE > now) {
+            return (Kind::Other, false);
+        }
+        (self.spoken, self.switched) = (Some(coding), Some(now));
+        (kind, true)
     }
 
     /// Sends the other party's packet on, rewritten in place.
@@ -396,20 +427,20 @@ impl Channel {
 
     /// What a listener would say of both directions.
     fn rate(&self, quality: &mut Quality) {
-        let Some(agreed) = &self.agreed else { return };
-        let impairment = Impairment::of(agreed.stream.coding);
+        let (Some(coding), Some(spoken)) = (self.coding(), self.spoken()) else { return };
         let way =
             quality.round_trip_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 2000.0)).unwrap_or_default();
         let buffered = |jitter_ms: f32| Duration::from_secs_f32((20.0 + 2.0 * jitter_ms.max(0.0)) / 1000.0);
-        let mos = |loss, burst_ratio, jitter_ms| {
-            Rating::of(&Conditions { impairment, loss, burst_ratio, delay: way + buffered(jitter_ms) }).mos
+        let mos = |coding, loss, burst_ratio, jitter_ms| {
+            let (impairment, delay) = (Impairment::of(coding), way + buffered(jitter_ms));
+            Rating::of(&Conditions { impairment, loss, burst_ratio, delay }).mos
         };
         let tally = self.losses.tally();
-        quality.mos =
-            (quality.received > 0).then(|| mos(tally.bad_share(), tally.burst_ratio(), quality.jitter_ms));
+        quality.mos = (quality.received > 0)
+            .then(|| mos(spoken, tally.bad_share(), tally.burst_ratio(), quality.jitter_ms));
         // A report tells how much was lost, not how: one by one, then.
         quality.peer_mos =
-            quality.peer_loss.map(|loss| mos(loss, 1.0, quality.peer_jitter_ms.unwrap_or(0.0)));
+            quality.peer_loss.map(|loss| mos(coding, loss, 1.0, quality.peer_jitter_ms.unwrap_or(0.0)));
     }
 
     pub(super) fn drop<T>(&mut self) -> Option<T> {
@@ -464,6 +495,25 @@ impl Channel {
     }
 }
 
+impl Kind {
+    fn of(payload_type: u8, stream: &Stream) -> Self {
+        let other = || stream.also.iter().find(|(pt, _)| *pt == payload_type);
+        match payload_type {
+            pt if pt == stream.payload_type => Self::Audio(stream.coding),
+            pt if stream.events.is_some_and(|events| events.payload_type == pt) => Self::Event,
+            COMFORT => Self::Comfort,
+            _ => other().map_or(Self::Other, |(_, coding)| Self::Audio(*coding)),
+        }
+    }
+}
+
+impl Stream {
+    /// Whether the peer may speak in this codec.
+    fn may_bring(&self, coding: Coding) -> bool {
+        self.coding == coding || self.also.iter().any(|(_, other)| *other == coding)
+    }
+}
+
 impl Agreed {
     /// Whose an RTP packet is. Of a peer with ICE nothing else came this far.
     fn judge(&mut self, now: Mono, source: SocketAddr, packet: Header, proved: bool, known: bool) -> Verdict {
@@ -513,6 +563,9 @@ pub(super) fn grid(at: Mono) -> Mono {
 
 /// All legs send on one grid, so that a worker wakes a hundred times a second however many play.
 const GRID: Duration = Duration::from_millis(10);
+
+/// Who changes its codec, does so because the network did, and that is no matter of packets.
+const SWITCH_PAUSE: Duration = Duration::from_millis(200);
 
 /// After a stall at most five packets (100 ms at the usual 20) go out in one burst: no phone's buffer
 /// takes more.

@@ -287,7 +287,11 @@ impl Channel {
 
 /// How long our packets are, in milliseconds.
 pub(super) fn packet_time(stream: &Stream) -> u32 {
-    stream.ptime.clamp(SHORTEST_MS, LONGEST_MS)
+    match (stream.coding, stream.ptime.clamp(SHORTEST_MS, LONGEST_MS)) {
+        // It has no frames of such a length (RFC 6716 section 2.1.4).
+        (Coding::Opus, 50) => 40,
+        (_, ms) => ms,
+    }
 }
 
 /// The packet times that we send, in milliseconds; the tap ends at 60.

@@ -150,7 +150,15 @@ impl Engine {
         // No deadline comes nearer by a packet: a silence that is watched again lies further off than
         // the next report.
         let Some(taken) = taken else { return };
-        let Some(other) = channel.gives else {
+        let mut gives = channel.gives;
+        if taken.switched {
+            self.rewire(now, leg);
+            if let Some(channel) = self.channels.get_mut(&leg) {
+                channel.hear_out(now.mono, &taken, bytes);
+                gives = channel.gives;
+            }
+        }
+        let Some(other) = gives else {
             // Who hears a mix hears no packets of keys: theirs are made anew.
             if let Some(digit) = taken.pressed {
                 self.pass_on(now, leg, digit);

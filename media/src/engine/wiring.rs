@@ -100,7 +100,8 @@ impl Engine {
     /// Decides anew how those who have to do with this leg hear. Nothing changes for a stream that goes on as before.
     pub(super) fn rewire(&mut self, now: Now, leg: LegId) {
         let group = self.group(leg);
-        let codings = group.iter().filter_map(|leg| self.channels.get(leg)?.coding());
+        let both = |channel: &Channel| [channel.coding(), channel.spoken()];
+        let codings = group.iter().filter_map(|leg| self.channels.get(leg)).flat_map(both).flatten();
         let is_wide =
             codings.clone().next().is_some() && codings.clone().all(|coding| coding.rate() == Rate::Wide);
         let rate = if is_wide { Rate::Wide } else { Rate::Narrow };
@@ -144,7 +145,7 @@ impl Engine {
             return if channel.hears.is_empty() { Source::Nobody } else { Source::Mix(rate) };
         };
         let Some(other) = self.channels.get(&one) else { return Source::Nobody };
-        let alike = match (channel.coding(), other.coding()) {
+        let alike = match (channel.coding(), other.spoken()) {
             (Some(ours), Some(theirs)) => is_alike(ours, theirs),
             // Nothing flows before both have agreed.
             _ => true,
@@ -219,7 +220,7 @@ impl Channel {
 
     /// Begins to decode what the leg says, or leaves off.
     fn want_ear(&mut self, rate: Option<Rate>) {
-        self.ear = match (rate, self.coding(), self.ear.take()) {
+        self.ear = match (rate, self.spoken(), self.ear.take()) {
             (Some(rate), Some(coding), Some(ear)) if ear.makes(rate, coding) => Some(ear),
             (Some(rate), Some(coding), _) => Some(Box::new(Ear::new(coding, rate))),
             _ => None,

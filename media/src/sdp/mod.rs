@@ -12,6 +12,7 @@ mod web;
 pub use crypto::{Crypto, CryptoFault};
 pub use negotiation::Negotiation;
 pub use profile::Profile;
+pub use reading::offered_codecs;
 pub use terms::{Protection, Terms};
 pub use web::{Web, WebFault};
 

@@ -30,8 +30,14 @@ pub struct Negotiation {
     chosen: usize,
     agreed: Option<Agreed>,
     offered: bool,
+    /// SRTP that we would rather have is offered alone: the peer refuses it beside plain RTP.
+    alone: bool,
+    /// What the one whom the leg talks with speaks: taken before all where it is offered.
+    wanted: Option<Coding>,
     /// Our last offer had RTP and RTCP on one port.
     muxed: bool,
+    /// The codecs in our last offer with their payload types.
+    codecs: Vec<(Coding, u8)>,
     /// The keys in our last offer.
     keys: Vec<Crypto>,
     /// What our last description says of DTLS.
@@ -60,6 +66,7 @@ impl Negotiation {
         if terms.order.is_empty() {
             terms.order = vec![Coding::Pcma, Coding::Pcmu];
         }
+        let alone = terms.insists && terms.protection == Protection::Prefer && terms.confidential;
         Self {
             local,
             port,
@@ -72,7 +79,10 @@ impl Negotiation {
             chosen: 0,
             agreed: None,
             offered: false,
+            alone,
+            wanted: None,
             muxed: false,
+            codecs: Vec::new(),
             keys: Vec::new(),
             web: None,
             said: None,
@@ -107,6 +117,7 @@ impl Negotiation {
             let to_browser = self.terms.takes_dtls() && self.terms.web.is_some_and(|web| web.offered);
             let profile = match self.terms.protection {
                 _ if to_browser => Profile::TlsSavpf,
+                Protection::Prefer if self.alone => Profile::Savp,
                 Protection::Require => Profile::Savp,
                 Protection::Prefer | Protection::Off => Profile::Avp,
             };
@@ -119,7 +130,31 @@ impl Negotiation {
         self.web = self.web_to_offer();
         self.keys = if self.web.is_some() { Vec::new() } else { self.keys_to_offer() };
         self.muxed = self.web.is_some() || self.agreed.as_ref().is_some_and(|agreed| agreed.mux);
+        self.codecs.clone_from(&codecs);
         self.write(&codecs, &events, DEFAULT_PTIME, Direction::Both, self.muxed)
+    }
+
+    /// Our offer once more for a peer that has refused it, the other way round: SRTP alone where it was offered beside
+    /// plain RTP, and beside it where it was offered alone. `None` where there is but one way: keys are not offered, or
+    /// nothing else may be, or something was agreed on already.
+    pub fn offer_otherwise(&mut self) -> Option<String> {
+        let has_two_ways = self.terms.protection == Protection::Prefer && !self.keys.is_empty();
+        if !has_two_ways || !self.offered || self.agreed.is_some() {
+            return None;
+        }
+        self.alone = !self.alone;
+        self.shapes.clear();
+        Some(self.offer())
+    }
+
+    /// The one whom the leg talks with speaks this.
+    pub const fn prefer(&mut self, coding: Option<Coding>) {
+        self.wanted = coding;
+    }
+
+    /// Whether SRTP is offered alone although we would take plain RTP: the peer wants it so.
+    pub const fn insists(&self) -> bool {
+        self.alone
     }
 
     /// Answers an offer, a first or a later one. `signalling` is the address it came from.
@@ -159,7 +194,11 @@ impl Negotiation {
         let sealed = if dtls.is_some() { None } else { self.take_answered_key(&audio)? };
         let security = security(sealed.as_ref(), dtls.as_ref());
         self.agreed = Some(Agreed { coding, payload_type, events, mux: audio.mux, sealed, dtls });
-        Ok(Stream { security, ..stream(&audio, coding, payload_type, events, signalling) })
+        let is_free =
+            |pt: u8| pt != payload_type && events.is_none_or(|events: Events| events.payload_type != pt);
+        let others = self.codecs.iter().filter(|&&(other, pt)| other != coding && is_free(pt));
+        let also = others.map(|&(other, pt)| (pt, other)).collect();
+        Ok(Stream { also, security, ..stream(&audio, coding, payload_type, events, signalling) })
     }
 
     /// The keys of our next offer: those that are in use, else one for each suite. The peer may take any of them.
@@ -202,10 +241,9 @@ impl Negotiation {
 
     /// The key of the answer to our offer, and which of ours it took.
     fn take_answered_key(&self, audio: &Audio) -> Result<Option<(u32, Keys)>, SdpFault> {
-        if audio.crypto.is_empty()
-            && !audio.profile.is_secure()
-            && self.terms.protection != Protection::Require
-        {
+        // An answer has the profile of its offer (RFC 3264 §6): plain RTP was not offered to who insists on SRTP.
+        let may_be_plain = self.terms.protection != Protection::Require && !self.alone;
+        if may_be_plain && audio.crypto.is_empty() && !audio.profile.is_secure() {
             return Ok(None);
         }
         let (ours, theirs) = Crypto::take_answer(&self.keys, audio.crypto.iter().map(String::as_str))?;
@@ -265,7 +303,8 @@ impl Negotiation {
             self.terms.order.first().is_some_and(|first| first.law().is_some() == coding.law().is_some())
         };
         let mut spoken = audio.codecs.iter().filter(ours);
-        let best = spoken.clone().find(alike).or_else(|| spoken.next());
+        let wanted = spoken.clone().find(|(coding, _)| self.wanted == Some(*coding));
+        let best = wanted.or_else(|| spoken.clone().find(alike)).or_else(|| spoken.next());
         let &(coding, payload_type) = best.ok_or(SdpFault::NoCommonCodec)?;
         let fitting = audio.events.iter().find(|events| events.clock == coding.clock());
         Ok((coding, payload_type, fitting.or(audio.events.first()).copied()))
@@ -365,6 +404,7 @@ fn stream(
     Stream {
         coding,
         payload_type,
+        also: Vec::new(),
         events,
         ptime: audio.ptime,
         remote_rtp: audio.rtp,

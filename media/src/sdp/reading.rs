@@ -84,6 +84,17 @@ pub(super) fn read(text: &str, local: IpAddr, terms: &Terms) -> Result<Described
     Ok(Described { shapes, chosen, audio })
 }
 
+/// The codecs that an offer's audio names, in its order; none where it cannot be read.
+pub fn offered_codecs(offer: &str) -> Vec<Coding> {
+    if offer.len() > LONGEST {
+        return Vec::new();
+    }
+    let Ok(session) = Session::parse(offer.as_bytes()) else { return Vec::new() };
+    let is_audio = |media: &&Media| media.media.eq_ignore_ascii_case("audio") && media.port != 0;
+    let audio = session.medias.iter().find(is_audio);
+    audio.map(|media| codecs(media).0.into_iter().map(|(coding, _)| coding).collect()).unwrap_or_default()
+}
+
 impl Audio {
     fn has_keys(&self) -> bool {
         self.profile.is_secure() || !self.crypto.is_empty()

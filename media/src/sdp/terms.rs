@@ -16,6 +16,8 @@ pub struct Terms {
     /// Whether nobody on the way reads our descriptions: else preferring SRTP does not put keys into an offer, where they
     /// would protect nothing and make the request longer than a datagram.
     pub confidential: bool,
+    /// The peer is known to refuse SRTP that is offered beside plain RTP.
+    pub insists: bool,
     /// What we say of DTLS; `None`: who offers it alone is refused.
     pub web: Option<Web>,
     /// Where our keys come from.
@@ -41,6 +43,7 @@ impl Terms {
             order,
             protection: Protection::Off,
             confidential: false,
+            insists: false,
             web: None,
             entropy: Entropy::from_number(0),
         }

@@ -262,7 +262,7 @@ pub(super) fn queue_mut<'a>(line: &'a mut Line, name: &str) -> &'a mut Queue {
 }
 
 fn line() -> Line {
-    let seat = |title: &str, reach| Seat { title: title.to_owned(), reach };
+    let seat = |title: &str, reach| Seat { title: title.to_owned(), reach, srtp: None };
     let ext = |ext: &str| Reach::Ext(ext.into());
     let duty = Reach::Phone { number: number("13800138001"), confirm: Digit::from_char('1') };
     let answer_call = ["welcome"].map(|prompt| step(Verb::Play(prompt.into())));

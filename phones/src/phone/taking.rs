@@ -28,6 +28,11 @@ impl Phone {
             self.saw(now, None, Event::TurnedAway { from: read.from.name_addr.clone() });
             return self.reply(now, id, 486, Vec::new(), None);
         }
+        if is_sealed(&read.body) {
+            // It knows no SRTP.
+            self.saw(now, None, Event::OfferRefused { from: read.from.name_addr.clone() });
+            return self.reply(now, id, 488, Vec::new(), None);
+        }
         let dialog = Dialog {
             call_id: read.call_id.clone(),
             local: read.to.name_addr.clone(),
@@ -337,6 +342,12 @@ impl Phone {
             None => self.reply(now, id, 415, vec![("Accept".into(), "application/dtmf-relay".into())], None),
         }
     }
+}
+
+/// Whether an offer has audio under SRTP alone.
+fn is_sealed(offer: &str) -> bool {
+    let mut audio = offer.lines().filter(|line| line.starts_with("m=audio ")).peekable();
+    audio.peek().is_some() && audio.all(|line| line.contains("RTP/SAVP"))
 }
 
 /// The realm of a scripted carrier.

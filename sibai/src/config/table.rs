@@ -168,7 +168,7 @@ pub(super) static RTP: Struct = map(
             "srtp",
             Kind::OneOf(&PROTECTION),
             Need::Default("prefer"),
-            "SRTP with seats: `prefer` takes keys and offers them over TLS, `require` refuses a phone without.",
+            "SRTP with seats that do not say it themselves: `prefer` takes keys and offers them over TLS, `require` refuses a phone without.",
         ),
     ],
     &[],

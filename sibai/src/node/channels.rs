@@ -3,7 +3,7 @@
 use base::{Cause, LegId, Now};
 use codecs::Coding;
 use media::dtmf::Keys;
-use media::sdp::{Negotiation, Protection, Terms};
+use media::sdp::{Negotiation, Protection, Terms, offered_codecs};
 use media::{Direction, Stream};
 use pbx::seam::{Presentation, Target};
 use sip::seam::{Command, Destination, Diverting, DivertingForm, Outgoing, Route};
@@ -27,6 +27,8 @@ pub(super) struct Channel {
     pub protection: Protection,
     /// The codec in use.
     pub coding: Option<Coding>,
+    /// What the leg speaks that was placed for this one, which has not been answered yet.
+    pub wanted: Option<Coding>,
     /// How far a leg on its behalf may still go (Max-Forwards).
     pub hops: u32,
     /// The peer holds us.
@@ -75,6 +77,8 @@ pub(super) enum Role {
         shows: Presentation,
         /// The INVITE is out.
         sent: bool,
+        /// It is the second: the first was refused for how it offered SRTP.
+        again: bool,
     },
 }
 
@@ -108,7 +112,12 @@ impl Node {
         let (advertised, protection) = (channel.route.advertised, channel.protection);
         let (order, confidential) = (self.codec_order(channel), channel.route.confidential);
         let web = self.terms.web(protection, channel.route.web);
-        let terms = Terms { order, protection, confidential, web, entropy: self.entropy.fork() };
+        let insists = match &channel.role {
+            Role::Placed { target, .. } => self.insistent.holds(target),
+            Role::Arrived { .. } => false,
+        };
+        let entropy = self.entropy.fork();
+        let terms = Terms { order, protection, confidential, insists, web, entropy };
         let negotiation = Negotiation::new(advertised, rtp, rtcp, session, terms);
         let Some(channel) = self.channels.get_mut(&leg) else { return };
         let before = std::mem::replace(&mut channel.ports, Ports::Open(Box::new(negotiation)));
@@ -139,6 +148,7 @@ impl Node {
         if ours.is_none() {
             match offer {
                 Some(offer) => {
+                    negotiation.prefer(channel.wanted);
                     let Ok((answer, stream)) = negotiation.answer(offer, channel.route.peer) else {
                         // It was acceptable when it arrived; only a change of codecs leads here.
                         self.drop_leg(now, leg, Cause::NoCommonCodec);
@@ -164,8 +174,38 @@ impl Node {
     /// The INVITE of a placed leg goes out once its ports are bound.
     fn send_invite(&mut self, now: Now, leg: LegId) {
         let Some(channel) = self.channels.get_mut(&leg) else { return };
-        let Ports::Open(negotiation) = &mut channel.ports else { return };
-        let Role::Placed { target, shows, sent } = &mut channel.role else { return };
+        if let (Ports::Open(negotiation), Role::Placed { .. }) = (&mut channel.ports, &channel.role) {
+            let sdp = negotiation.offer();
+            self.invite(now, leg, sdp);
+        }
+    }
+
+    /// A placed leg was refused for its offer: it is made once more the other way, where there is one. For the brain the
+    /// same attempt goes on, its clocks too; whoever gave it up meanwhile is told of its end and not asked again.
+    pub(super) fn offer_otherwise(
+        &mut self,
+        now: Now,
+        leg: LegId,
+        cause: Cause,
+        status: Option<u16>,
+    ) -> bool {
+        if cause != Cause::NoCommonCodec || !status.is_some_and(|status| OFFER_REFUSED.contains(&status)) {
+            return false;
+        }
+        let Some(channel) = self.channels.get_mut(&leg) else { return false };
+        let Ports::Open(negotiation) = &mut channel.ports else { return false };
+        let Role::Placed { again, .. } = &mut channel.role else { return false };
+        if std::mem::replace(again, true) {
+            return false;
+        }
+        let Some(sdp) = negotiation.offer_otherwise() else { return false };
+        self.invite(now, leg, sdp);
+        true
+    }
+
+    fn invite(&mut self, now: Now, leg: LegId, sdp: String) {
+        let Some(channel) = self.channels.get_mut(&leg) else { return };
+        let Role::Placed { target, shows, sent, .. } = &mut channel.role else { return };
         *sent = true;
         let to = destination(target);
         let invite = Outgoing {
@@ -186,19 +226,22 @@ impl Node {
             }),
             to,
             hops: Some(channel.hops),
-            sdp: negotiation.offer(),
+            sdp,
         };
         self.command(now, Command::Place { leg, invite: Box::new(invite) });
     }
 
-    /// Our codecs, the one that the other leg of the call speaks first: no transcoding where none is needed.
+    /// Our codecs, the one that the other leg of the call speaks first: no transcoding where none is needed. A caller who
+    /// has not been answered yet may speak all that it offered, and is answered with what this leg takes of it.
     fn codec_order(&self, channel: &Channel) -> Vec<Coding> {
-        let spoken = channel.bridged.and_then(|caller| self.channels.get(&caller)).and_then(|c| c.coding);
+        let caller = channel.bridged.and_then(|caller| self.channels.get(&caller));
+        let spoken = match caller {
+            Some(Channel { coding: Some(coding), .. }) => vec![*coding],
+            Some(Channel { role: Role::Arrived { offer: Some(offer), .. }, .. }) => offered_codecs(offer),
+            _ => Vec::new(),
+        };
         let mut order = self.terms.codecs.clone();
-        if let Some(coding) = spoken.filter(|coding| order.contains(coding)) {
-            order.retain(|other| *other != coding);
-            order.insert(0, coding);
-        }
+        order.sort_by_key(|coding| spoken.iter().position(|other| other == coding).unwrap_or(spoken.len()));
         order
     }
 
@@ -206,10 +249,14 @@ impl Node {
     pub(super) fn agree(&mut self, leg: LegId, stream: Stream) -> Option<bool> {
         let channel = self.channels.get_mut(&leg)?;
         channel.coding = Some(stream.coding);
+        let caller = channel.bridged.filter(|_| matches!(channel.role, Role::Placed { .. }));
         let held = matches!(stream.direction, Direction::ReceiveOnly | Direction::Inactive);
         let changed = (held != channel.held).then_some(held);
         channel.held = held;
         let worker = channel.worker;
+        if let Some(caller) = caller.and_then(|caller| self.channels.get_mut(&caller)) {
+            caller.wanted = Some(stream.coding);
+        }
         self.out.push_back(Output::Media { worker, command: media::Command::Agree { leg, stream } });
         changed
     }
@@ -254,6 +301,9 @@ pub(super) fn destination(target: &Target) -> Destination {
         }
     }
 }
+
+/// How an offer as such is refused (RFC 3261 §21.4.13, §21.4.26, §21.6.4).
+const OFFER_REFUSED: [u16; 3] = [415, 488, 606];
 
 /// From user of a caller who withholds the number (RFC 3323 §4.1).
 pub(super) const ANONYMOUS: &str = "anonymous";

@@ -6,6 +6,7 @@
 mod channels;
 mod finish;
 mod homes;
+mod insistent;
 mod lamps;
 mod media_side;
 mod orders;
@@ -28,6 +29,7 @@ use channels::Channel;
 pub use finish::Finished;
 use finish::Finishing;
 use homes::Homes;
+use insistent::Insistent;
 use lamps::Lamps;
 pub use terms::MediaTerms;
 
@@ -224,6 +226,7 @@ pub struct Node {
     brain: Switchboard,
     channels: BTreeMap<LegId, Channel>,
     homes: Homes,
+    insistent: Insistent,
     recordings: BTreeMap<RecordingId, usize>,
     finishing: Finishing,
     lamps: Lamps,
@@ -236,16 +239,18 @@ pub struct Node {
 impl Node {
     /// A node with nothing up.
     pub fn new(setup: Setup) -> Self {
-        let mut entropy = setup.entropy;
+        let (mut entropy, mut terms) = (setup.entropy, setup.terms);
+        terms.follow(&setup.plan);
         Self {
             sip: Endpoint::new(setup.directory, setup.limits, entropy.fork()),
             brain: Switchboard::new(setup.plan, entropy.fork()),
             channels: BTreeMap::new(),
             homes: Homes::default(),
+            insistent: Insistent::default(),
             recordings: BTreeMap::new(),
             finishing: Finishing::default(),
             lamps: Lamps::default(),
-            terms: setup.terms,
+            terms,
             workers: setup.workers.max(1),
             entropy,
             out: VecDeque::new(),
@@ -311,7 +316,11 @@ impl Machine for Node {
             // Nothing will ever be heard from there, and a minute of nothing is what that comes to.
             Input::Unproved { leg } => self.think(now, Some(leg), pbx::Input::Silent { leg }),
             Input::Directory(directory) => self.command(now, sip_seam::Command::Directory(directory)),
-            Input::Plan(plan) => self.think(now, None, pbx::Input::Plan(plan)),
+            Input::Plan(plan) => {
+                self.terms.follow(&plan);
+                self.insistent.follow(&plan);
+                self.think(now, None, pbx::Input::Plan(plan));
+            }
             Input::Drain => {
                 self.command(now, sip_seam::Command::Drain);
                 self.think(now, None, pbx::Input::Drain);

@@ -40,6 +40,7 @@ impl Node {
             Event::Answered { leg, sdp, .. } => self.answered(now, leg, sdp.as_deref()),
             Event::Agreed { leg, sdp } => self.agreed_early(now, leg, &sdp),
             Event::Confirmed { leg, sdp } => self.confirmed(now, leg, sdp.as_deref()),
+            Event::Ended { leg, cause, status, .. } if self.offer_otherwise(now, leg, cause, status) => {}
             Event::Ended { leg, cause, q850, .. } => {
                 if let Some(q850) = q850 {
                     self.finishing.said(leg, q850);
@@ -51,6 +52,7 @@ impl Node {
             Event::Digit { leg, digit } => self.digit(now, leg, digit, Way::Info),
             Event::Referred { leg, refer } => self.referred(now, leg, *refer),
             Event::Contacts { user, contacts } => {
+                self.insistent.keep(&user, &contacts);
                 self.out.push_back(Output::Registered { user: user.clone(), contacts: contacts.len() });
                 self.think(now, None, pbx::Input::Contacts { ext: user, contacts });
             }
@@ -114,6 +116,7 @@ impl Node {
             role,
             bridged: None,
             coding: None,
+            wanted: None,
             hops,
             held: false,
             play: 0,
@@ -190,6 +193,9 @@ impl Node {
         let channel = self.channels.get_mut(&leg).ok_or(())?;
         let Ports::Open(negotiation) = &mut channel.ports else { return Err(()) };
         let stream = negotiation.take_answer(sdp, channel.route.peer).map_err(|_| ())?;
+        if let Role::Placed { target, .. } = &channel.role {
+            self.insistent.note(target, negotiation.insists());
+        }
         self.agreed(now, leg, stream);
         Ok(())
     }

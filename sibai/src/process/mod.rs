@@ -419,6 +419,7 @@ impl Parts {
             terms: node::MediaTerms {
                 codecs: self.engine.rtp.codecs.clone(),
                 seats: self.engine.rtp.srtp,
+                users: BTreeMap::new(),
                 trunks: self.engine.trunks.iter().map(|trunk| (trunk.name.clone(), trunk.srtp)).collect(),
                 certificate: Some(identity.fingerprint()),
             },

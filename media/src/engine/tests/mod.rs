@@ -5,6 +5,8 @@ mod digits;
 mod hearing;
 mod junk;
 mod latch;
+mod lossy;
+mod pace;
 mod play;
 mod report;
 mod sealed;
@@ -217,6 +219,7 @@ impl Phone {
         let stream = Stream {
             coding: law.into(),
             payload_type: if law == Law::A { 8 } else { 0 },
+            also: Vec::new(),
             events: Some(Events { payload_type: if law == Law::A { 101 } else { 96 }, clock: 8000 }),
             ptime: 20,
             remote_rtp: address,

@@ -68,6 +68,7 @@ fn a_phones_offer_is_answered_in_full() {
         Stream {
             coding: Coding::Pcmu,
             payload_type: 0,
+            also: Vec::new(),
             events: Some(Events { payload_type: 101, clock: 8000 }),
             ptime: 30,
             remote_rtp: "198.51.100.7:4000".parse().unwrap(),
@@ -129,6 +130,49 @@ fn a_payload_type_keeps_its_meaning_when_we_offer_again() {
     assert!(offer.contains("a=rtpmap:101 opus/48000/2\r\n"), "{offer}");
     assert!(offer.contains("a=rtpmap:111 telephone-event/48000\r\na=fmtp:111 0-15\r\n"), "{offer}");
     assert!(offer.contains("a=rtpmap:96 telephone-event/8000\r\n"), "{offer}");
+}
+
+#[test]
+fn what_the_other_party_speaks_is_taken_before_all_where_it_is_offered() {
+    let browser = described(
+        "m=audio 9 RTP/AVP 111 9 0 8 a=rtpmap:111 opus/48000/2 a=rtpmap:9 G722/8000 a=rtpmap:0 PCMU/8000",
+    );
+    assert_eq!(offered_codecs(&browser), [Coding::Opus, Coding::G722, Coding::Pcmu, Coding::Pcma]);
+    for wanted in HD {
+        let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, Terms::plain(HD.to_vec()));
+        negotiation.prefer(Some(wanted));
+        assert_eq!(negotiation.answer(&browser, ip(PEER)).unwrap().1.coding, wanted);
+    }
+    let mut negotiation = negotiation();
+    negotiation.prefer(Some(Coding::Opus));
+    assert_eq!(
+        negotiation.answer(&browser, ip(PEER)).unwrap().1.coding,
+        Coding::Pcmu,
+        "it is not ours to give"
+    );
+    for nonsense in
+        ["", "v=0", "nonsense", &described("m=audio 0 RTP/AVP 8"), &described("m=video 9 RTP/AVP 8")]
+    {
+        assert!(offered_codecs(nonsense).is_empty(), "{nonsense}");
+    }
+}
+
+#[test]
+fn whatever_we_offered_and_did_not_agree_on_may_be_heard_all_the_same() {
+    let mut negotiation = Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, Terms::plain(HD.to_vec()));
+    negotiation.offer();
+    let mut another = negotiation.clone();
+    let stream =
+        negotiation.take_answer(&described("m=audio 4 RTP/AVP 111 a=rtpmap:111 opus/48000/2"), ip(PEER));
+    let others = vec![(8, Coding::Pcma), (0, Coding::Pcmu), (9, Coding::G722)];
+    assert_eq!(stream.unwrap().also, others);
+    // Of a number that the answer gave to something else nothing else can be known.
+    let taken = "m=audio 4 RTP/AVP 9 0 a=rtpmap:9 opus/48000/2 a=rtpmap:0 telephone-event/48000";
+    let stream = another.take_answer(&described(taken), ip(PEER)).unwrap();
+    assert_eq!((stream.coding, stream.payload_type), (Coding::Opus, 9));
+    assert_eq!(stream.also, [(8, Coding::Pcma)]);
+    // What we answer with is one codec.
+    assert!(answered("m=audio 4000 RTP/AVP 0 8").1.also.is_empty());
 }
 
 fn protected(protection: Protection, confidential: bool) -> Negotiation {
@@ -226,6 +270,53 @@ fn keys_are_offered_where_nobody_reads_them_and_where_they_must_be() {
             Protection::Prefer => assert_eq!(plain.unwrap().security, Security::Plain),
             _ => assert_eq!(plain.unwrap_err(), SdpFault::Crypto(CryptoFault::Missing)),
         }
+    }
+}
+
+#[test]
+fn who_refuses_keys_beside_plain_rtp_is_offered_them_alone_and_the_other_way_round() {
+    let mut negotiation = protected(Protection::Prefer, true);
+    let beside = negotiation.offer();
+    let alone = negotiation.offer_otherwise().unwrap();
+    assert!(beside.contains(" RTP/AVP 8") && alone.contains(" RTP/SAVP 8"), "{beside}{alone}");
+    assert!(negotiation.insists() && keys_in(&alone).len() == 4);
+    assert!(keys_in(&alone)[0].keying != keys_in(&beside)[0].keying, "who refused a key has read it");
+    // What was offered alone is not answered by plain RTP.
+    let plain = negotiation.clone().take_answer(&with_keys("RTP/AVP", &[]), ip(PEER)).unwrap_err();
+    assert_eq!(plain, SdpFault::Crypto(CryptoFault::Missing));
+    let theirs = key(2, keys_in(&alone)[1].keying.suite());
+    let answer = with_keys("RTP/SAVP", std::slice::from_ref(&theirs));
+    assert!(matches!(negotiation.take_answer(&answer, ip(PEER)).unwrap().security, Security::Srtp(_)));
+    assert_eq!(negotiation.offer_otherwise(), None, "something was agreed on");
+    // Known as such, it is offered them alone at once; and beside, should it refuse that.
+    let known = |confidential| {
+        let terms = Terms {
+            protection: Protection::Prefer,
+            confidential,
+            insists: true,
+            ..Terms::plain(vec![Coding::Pcma])
+        };
+        Negotiation::new(ip(LOCAL), 30_000, 30_001, 42, terms)
+    };
+    let mut again = known(true);
+    assert!(again.offer().contains(" RTP/SAVP 8"));
+    assert!(again.offer_otherwise().unwrap().contains(" RTP/AVP 8") && !again.insists());
+    // Where somebody reads along no key is offered, however the peer insists.
+    assert!(known(false).offer().contains(" RTP/AVP 8"));
+}
+
+#[test]
+fn where_there_is_but_one_way_to_offer_there_is_no_second_try() {
+    for (protection, confidential) in [
+        (Protection::Require, true),
+        (Protection::Require, false),
+        (Protection::Off, true),
+        (Protection::Prefer, false),
+    ] {
+        let mut negotiation = protected(protection, confidential);
+        assert_eq!(negotiation.offer_otherwise(), None, "nothing was offered");
+        negotiation.offer();
+        assert_eq!(negotiation.offer_otherwise(), None, "{protection:?} {confidential}");
     }
 }
 
