@@ -293,7 +293,7 @@ fn a_full_line_says_so_and_hangs_up() {
 }
 
 /// Tones where they may stand: before a menu, before the end, in a loop, over the cap.
-const TONES: &str = r##"format: line/v1
+const TONES: &str = r#"format: line/v1
 line: { name: 一, max_calls: 1, start: answer, when_full: [{ tone: busy, for: 3s }] }
 numbers: [{ number: "400-555-0100" }]
 prompts: { ask: { file: ask } }
@@ -307,7 +307,7 @@ menus:
     prompt: ask
     keys: { "1": { goto: over }, "2": { goto: round } }
     when_exhausted: []
-"##;
+"#;
 
 fn with_tones(full: bool) -> Caller {
     let mut caller = Caller::new(line(TONES), "13912345678", "4005550100", "2026-10-12T10:00");

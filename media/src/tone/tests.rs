@@ -133,7 +133,7 @@ fn measured(row: &str) {
                 sounds(row, &part[5 * PER_MS..part.len() - 5 * PER_MS], frequencies, level - quieter);
             } else {
                 let quietest = f64::from(law.decode(law.silence()));
-                assert!(part.iter().all(|&sample| sample == quietest), "{row} {law:?}: silence");
+                assert!(part.iter().all(|sample| (sample - quietest).abs() < 0.5), "{row} {law:?}: silence");
             }
         }
         assert_eq!(at, audio.len(), "{row}");
@@ -167,7 +167,9 @@ fn sounds(row: &str, part: &[f64], frequencies: &str, level: f64) {
 #[test]
 fn every_row_has_its_frequencies_its_level_and_its_cadence() {
     let rows: Vec<&str> = ROWS.lines().filter(|row| !row.is_empty()).collect();
-    rows.iter().for_each(|row| measured(row));
+    for row in &rows {
+        measured(row);
+    }
     assert_eq!(rows.len(), Country::ALL.len() * 3, "each country, each tone");
 }
 
@@ -212,7 +214,9 @@ fn a_tone_is_rendered_once_and_shared() {
     assert_eq!(one.unwrap().pcma.as_ptr(), other.unwrap().pcma.as_ptr(), "the same bytes");
     assert_eq!(worker.find(Country::De, Tone::Silence), None);
     let mut all = Tones::default();
-    Country::ALL.into_iter().for_each(|country| all.render(country));
+    for country in Country::ALL {
+        all.render(country);
+    }
     let bytes: usize = all.rendered.values().map(|tone| tone.pcma.len() + tone.pcmu.len()).sum();
     assert!(bytes < 1_500_000, "{bytes}");
 }
