@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use base::{Entropy, LegId, RecordingId};
 use codecs::Coding;
+use media::Event;
 use media::prompts::{Prompt, Prompts};
 use media::seam::{Command, Direction, Events, Security, Stream};
-use media::{Event, Tapped};
 use sibai::drive::clock::Clock;
 use sibai::drive::control::{self, Input};
 use sibai::drive::dtls::Identity;
 use sibai::drive::inbox::Inbox;
 use sibai::drive::load::Load;
 use sibai::drive::ports::PortPool;
+use sibai::drive::tape;
 use sibai::drive::worker::{Order, Setup, Worker};
 use sibai::metrics::Metrics;
 use sibai::node;
@@ -30,11 +31,11 @@ pub struct Ours {
     pub clock: Clock,
     /// What it counts.
     pub metrics: Arc<Metrics>,
-    /// The recorder's end of its ring, until somebody takes it.
-    pub ring: Option<(rtrb::Consumer<Tapped>, Arc<Load>)>,
+    /// The recorder's end of its tape, until somebody takes it.
+    pub tape: Option<(tape::Reader, Arc<Load>)>,
     /// Where its legs listen.
     pub legs: Vec<SocketAddr>,
-    /// Packets that were dropped for want of room in the ring.
+    /// Packets that were dropped for want of room on the tape.
     pub missed: u64,
 }
 
@@ -44,7 +45,7 @@ impl Ours {
         let (clock, metrics) = (Clock::system(), Arc::new(Metrics::default()));
         let admission = Admission::new(clock.mono(), Limits::of(10, 10), Entropy::from_number(1));
         let (control, inbox) = control::channel(clock, admission, Arc::clone(&metrics));
-        let (tap, ring) = rtrb::RingBuffer::new(RING);
+        let (tap, reader) = tape::tape(TAPE);
         let load = metrics.worker();
         let mut prompts = Prompts::default();
         let audio = super::bare::prompt();
@@ -67,7 +68,7 @@ impl Ours {
             metrics: Arc::clone(&metrics),
         });
         let worker = worker.expect("a worker");
-        Self { worker, inbox, clock, metrics, ring: Some((ring, load)), legs: Vec::new(), missed: 0 }
+        Self { worker, inbox, clock, metrics, tape: Some((reader, load)), legs: Vec::new(), missed: 0 }
     }
 
     /// The thread of the one that runs.
@@ -177,8 +178,8 @@ pub fn recording(n: usize) -> RecordingId {
 }
 
 const WAIT: Duration = Duration::from_millis(100);
-/// As in the process.
-const RING: usize = 32_768;
+/// Two seconds of 200 calls, as in the process.
+const TAPE: usize = 40_000;
 /// Below those that the kernel gives to the peers.
 const FIRST_PORT: u16 = 20_000;
 const LAST_PORT: u16 = 31_999;

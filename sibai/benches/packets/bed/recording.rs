@@ -1,4 +1,4 @@
-//! The real recorder at the end of the ring: spools in a folder that goes with the bench.
+//! The real recorder at the end of the tape: spools in a folder that goes with the bench.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl Recording {
         let recorder = Recorder::new(recorder::Setup {
             clock: of.clock,
             keep_free: 0,
-            rings: of.ring.take().into_iter().collect(),
+            tapes: of.tape.take().into_iter().collect(),
             myself: sender.clone(),
             sealer: Sealer {
                 folder: spools,
