@@ -25,7 +25,7 @@ pub struct Identity {
 }
 
 /// The handshakes of one worker's legs.
-pub(super) struct Handshakes {
+pub struct Handshakes {
     identity: Arc<Identity>,
     clock: Clock,
     legs: HashMap<LegId, Handshake>,
@@ -33,13 +33,30 @@ pub(super) struct Handshakes {
 }
 
 /// What a handshake comes to.
-pub(super) enum Act {
+pub enum Act {
     /// Send a record.
-    Send { leg: LegId, to: SocketAddr, record: Vec<u8> },
+    Send {
+        /// From this leg's port.
+        leg: LegId,
+        /// To here.
+        to: SocketAddr,
+        /// Its bytes.
+        record: Vec<u8>,
+    },
     /// The peer is who it said to be, and these are the keys.
-    Keys { leg: LegId, keys: Box<Keys> },
+    Keys {
+        /// Whose.
+        leg: LegId,
+        /// Both directions'.
+        keys: Box<Keys>,
+    },
     /// It failed; one word why.
-    Fail { leg: LegId, why: &'static str },
+    Fail {
+        /// Whose.
+        leg: LegId,
+        /// The word.
+        why: &'static str,
+    },
 }
 
 struct Handshake {
@@ -87,12 +104,13 @@ impl Identity {
 }
 
 impl Handshakes {
-    pub(super) fn new(identity: Arc<Identity>, clock: Clock) -> Self {
+    /// None yet.
+    pub fn new(identity: Arc<Identity>, clock: Clock) -> Self {
         Self { identity, clock, legs: HashMap::new(), buffer: vec![0; LONGEST_RECORD] }
     }
 
     /// What was agreed on for a leg: a new handshake, the same one, or none.
-    pub(super) fn agree(&mut self, now: Mono, leg: LegId, security: &Security) {
+    pub fn agree(&mut self, now: Mono, leg: LegId, security: &Security) {
         let Security::Dtls(agreed) = security else { return self.forget(leg) };
         if let Some(handshake) = self.legs.get_mut(&leg).filter(|known| agreed.continues(&known.agreed)) {
             handshake.agreed.clone_from(agreed);
@@ -120,12 +138,13 @@ impl Handshakes {
         self.legs.insert(leg, handshake);
     }
 
-    pub(super) fn forget(&mut self, leg: LegId) {
+    /// The leg is gone.
+    pub fn forget(&mut self, leg: LegId) {
         self.legs.remove(&leg);
     }
 
     /// A record from a source that the engine let through.
-    pub(super) fn receive(&mut self, now: Mono, leg: LegId, source: SocketAddr, record: &[u8]) {
+    pub fn receive(&mut self, now: Mono, leg: LegId, source: SocketAddr, record: &[u8]) {
         let Some(handshake) = self.legs.get_mut(&leg) else { return };
         let Some(machine) = &mut handshake.machine else { return };
         handshake.peer = Some(source);
@@ -138,7 +157,7 @@ impl Handshakes {
     }
 
     /// What is to be done now. `whereabouts`: where a peer is that has not said anything yet.
-    pub(super) fn go_on(&mut self, now: Mono, whereabouts: impl Fn(LegId) -> Option<SocketAddr>) -> Vec<Act> {
+    pub fn go_on(&mut self, now: Mono, whereabouts: impl Fn(LegId) -> Option<SocketAddr>) -> Vec<Act> {
         let mut acts = Vec::new();
         let at = self.clock.instant(now);
         for (&leg, handshake) in &mut self.legs {
@@ -169,7 +188,7 @@ impl Handshakes {
     }
 
     /// When to go on at the latest.
-    pub(super) fn deadline(&self) -> Option<Mono> {
+    pub fn deadline(&self) -> Option<Mono> {
         let of = |handshake: &Handshake| {
             let end = if handshake.done { NEVER } else { handshake.end };
             Some(handshake.due.min(end)).filter(|at| *at < NEVER)

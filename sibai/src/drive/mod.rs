@@ -15,5 +15,6 @@ pub mod recorder;
 pub mod sealer;
 mod sockets;
 mod stream;
+pub mod tape;
 pub mod tls;
 pub mod worker;

@@ -1,8 +1,8 @@
-//! The recorder: one thread that moves packets from the workers' rings into spools. It never makes media
+//! The recorder: one thread that moves packets from the workers' tapes into spools. It never makes media
 //! wait; what it cannot take is dropped, counted and marked on the recording.
 //!
 //! A recording's life here: `Entering` (its row is being written; packets wait in memory) → `Writing` (a
-//! spool is open) → `Ending` (the last packets are on their way through the ring) → sealed by a task.
+//! spool is open) → `Ending` (the last packets are on their way along the tape) → sealed by a task.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,11 +20,12 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::load::Load;
 use super::sealer::{Sealer, catalog_consent};
+use super::tape;
 
 /// What the control tells the recorder.
 #[derive(Debug)]
 pub enum Input {
-    /// A recording begins; its packets follow through a ring.
+    /// A recording begins; its packets follow on a tape.
     Begin {
         /// Who, where, by which queue.
         record: Box<pbx::seam::Record>,
@@ -42,7 +43,7 @@ pub enum Input {
         /// It is in the catalog.
         written: bool,
     },
-    /// A worker dropped packets because the ring was full.
+    /// A worker dropped packets because the tape was full.
     Gap {
         /// Which.
         recording: RecordingId,
@@ -97,7 +98,7 @@ pub struct Setup {
     /// Percent of the disk below which nothing is recorded.
     pub keep_free: u8,
     /// From each worker, and where is told how full it is.
-    pub rings: Vec<(rtrb::Consumer<Tapped>, Arc<Load>)>,
+    pub tapes: Vec<(tape::Reader, Arc<Load>)>,
     /// The way into this very recorder, for its tasks.
     pub myself: Sender,
     /// What becomes of spools.
@@ -110,7 +111,7 @@ pub struct Setup {
 pub struct Recorder {
     clock: Clock,
     keep_free: u8,
-    rings: Vec<(rtrb::Consumer<Tapped>, Arc<Load>)>,
+    tapes: Vec<(tape::Reader, Arc<Load>)>,
     takes: HashMap<RecordingId, Take>,
     myself: Sender,
     sealer: Sealer,
@@ -146,13 +147,13 @@ struct Ending {
 }
 
 impl Recorder {
-    /// A recorder over the workers' rings.
+    /// A recorder over the workers' tapes.
     pub fn new(setup: Setup) -> Self {
-        let Setup { clock, keep_free, rings, myself, sealer, runtime } = setup;
+        let Setup { clock, keep_free, tapes, myself, sealer, runtime } = setup;
         Self {
             clock,
             keep_free,
-            rings,
+            tapes,
             takes: HashMap::new(),
             myself,
             sealer,
@@ -299,9 +300,9 @@ impl Recorder {
 
     /// What is done every turn: packets to spools, spools to the kernel, ended ones to their sealing.
     fn turn(&mut self, now: Mono, stop: bool) {
-        for (ring, load) in &mut self.rings {
-            load.waiting(ring.slots());
-            while let Ok(packet) = ring.pop() {
+        for (tape, load) in &mut self.tapes {
+            load.waiting(tape.waiting());
+            while let Some(packet) = tape.take() {
                 if let Some(take) = self.takes.get_mut(&packet.recording) {
                     take.append(&packet);
                 }
@@ -457,7 +458,7 @@ const SEAL_WITHIN: Duration = Duration::from_secs(20);
 /// What a power loss can cost, with the flush on top (reliability.md F2).
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
-/// The last packets need this long through worker and ring.
+/// The last packets need this long through worker and tape.
 const LAST_PACKETS: Duration = Duration::from_millis(150);
 
 /// A database that needs longer for one row is in trouble; the spool opens all the same, and recovery

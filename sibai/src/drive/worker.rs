@@ -24,6 +24,7 @@ use super::poll::{Bell, Events, Poll, Woken};
 use super::ports::PortPool;
 use super::rank;
 use super::sockets::{Door, Intake, LONGEST_PACKET, Sockets, Whose};
+use super::tape;
 use crate::metrics::Metrics;
 use crate::node;
 
@@ -76,8 +77,8 @@ pub struct Setup {
     pub identity: Arc<Identity>,
     /// Where events go.
     pub control: control::Sender,
-    /// The ring to the recorder.
-    pub tap: rtrb::Producer<Tapped>,
+    /// The tape to the recorder.
+    pub tap: tape::Writer,
     /// What it counts of itself.
     pub load: Arc<Load>,
     /// Gauges and counters of the process.
@@ -145,7 +146,7 @@ struct Out {
     control: control::Sender,
     /// What the control had no room for; it gets it at the next turn, in order.
     backlog: VecDeque<control::Input>,
-    tap: rtrb::Producer<Tapped>,
+    tap: tape::Writer,
     /// Taps that the recorder had no room for, by recording, until it was told.
     missed: Vec<(RecordingId, u32)>,
     tally: Tally,
@@ -442,7 +443,7 @@ impl Sink for Out {
     }
 
     fn tap(&mut self, packet: &Tapped) {
-        if self.tap.push(*packet).is_ok() {
+        if self.tap.put(packet) {
             return;
         }
         // The recorder is behind by the whole ring: drop, count, mark the recording; audio goes on.

@@ -40,6 +40,7 @@ use crate::drive::net::{Bound, Receivers};
 use crate::drive::ports::PortPool;
 use crate::drive::recorder::{self, Recorder};
 use crate::drive::sealer::{Sealer, policy};
+use crate::drive::tape;
 use crate::drive::tls::Tls;
 use crate::drive::worker::{self, Worker};
 use crate::metrics::Metrics;
@@ -239,8 +240,8 @@ impl Drop for Process {
     }
 }
 
-/// The recorder's end of each worker's ring, and where it tells how full that is.
-type Rings = Vec<(rtrb::Consumer<media::Tapped>, Arc<Load>)>;
+/// The recorder's end of each worker's tape, and where it tells how full that is.
+type Tapes = Vec<(tape::Reader, Arc<Load>)>;
 
 /// Everything that can be refused has been done; what is left is to start the threads.
 struct Parts {
@@ -271,8 +272,8 @@ impl Parts {
         self.runtime.spawn(journal.watch(move |waiting| gauges.store_waiting.set(waiting as i64)));
         let (admission, identity) = (self.admission(entropy.fork()), Arc::new(Identity::generate()?));
         let (control, control_inbox) = control::channel(self.clock, admission, Arc::clone(&metrics));
-        let (workers, rings) = self.workers(&control, &metrics, &identity, entropy.fork())?;
-        let (recorder, recorder_thread) = self.recorder(rings, &journal, &metrics)?;
+        let (workers, tapes) = self.workers(&control, &metrics, &identity, entropy.fork())?;
+        let (recorder, recorder_thread) = self.recorder(tapes, &journal, &metrics)?;
         let listeners = self.bound.addresses.clone();
         let (seeker, users) = (self.seek(&mut entropy), self.users()?);
         let directory = directory(&self.engine, &listeners, Arc::clone(&users), &seeker.places());
@@ -333,25 +334,25 @@ impl Parts {
         })
     }
 
-    /// The media workers, and the recorder's end of each one's ring.
+    /// The media workers, and the recorder's end of each one's tape.
     fn workers(
         &self,
         control: &control::Sender,
         metrics: &Arc<Metrics>,
         identity: &Arc<Identity>,
         mut entropy: Entropy,
-    ) -> anyhow::Result<(Vec<Worker>, Rings)> {
+    ) -> anyhow::Result<(Vec<Worker>, Tapes)> {
         let rtp = &self.engine.rtp;
         let count = rtp.workers.map_or_else(|| threads::workers(threads::cores()), usize::from);
         threads::claim(rtp.web_port, count)?;
         let (first, last) = rtp.ports;
         let ports = Arc::new(Mutex::new(PortPool::new(first, last, entropy.fork())));
-        let mut rings = Vec::with_capacity(count);
+        let mut tapes = Vec::with_capacity(count);
         let mut workers = Vec::with_capacity(count);
         for number in 0..count {
-            let (tap, ring) = rtrb::RingBuffer::new(threads::ring(self.plan.limits.max_calls, count));
+            let (tap, reader) = tape::tape(threads::tape(self.plan.limits.max_calls, count));
             let load = metrics.worker();
-            rings.push((ring, Arc::clone(&load)));
+            tapes.push((reader, Arc::clone(&load)));
             workers.push(
                 Worker::start(worker::Setup {
                     number,
@@ -369,12 +370,12 @@ impl Parts {
                 .context("media workers")?,
             );
         }
-        Ok((workers, rings))
+        Ok((workers, tapes))
     }
 
     fn recorder(
         &self,
-        rings: Rings,
+        tapes: Tapes,
         journal: &Journal,
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<(recorder::Sender, JoinHandle<()>)> {
@@ -382,7 +383,7 @@ impl Parts {
         let recorder = Recorder::new(recorder::Setup {
             clock: self.clock,
             keep_free: self.engine.recordings.keep_free,
-            rings,
+            tapes,
             myself: sender.clone(),
             sealer: Sealer {
                 folder: self.folder.clone(),

@@ -24,19 +24,19 @@ pub(super) fn claim(web_port: Option<u16>, workers: usize) -> anyhow::Result<()>
 }
 
 /// Two seconds of both legs of every call that may be up, shared by the workers.
-pub(super) fn ring(max_calls: u32, workers: usize) -> usize {
+pub(super) fn tape(max_calls: u32, workers: usize) -> usize {
     let packets = max_calls as usize * 2 * 50 * 2;
-    (packets / workers).clamp(SMALLEST_RING, LARGEST_RING)
+    (packets / workers).clamp(SHORTEST_TAPE, LONGEST_TAPE)
 }
 
 /// More workers than this by themselves would leave less than their work to each.
 const MOST_BY_CORES: usize = 8;
 
 /// Some calls' worth, so that a small cap does not make a small hiccup a gap.
-const SMALLEST_RING: usize = 2_000;
+const SHORTEST_TAPE: usize = 2_000;
 
-/// 17 MB a worker; more calls than that need a faster disk, not a longer ring.
-const LARGEST_RING: usize = 32_768;
+/// 8 MB a worker, 0.4 s of a thousand calls; more than that needs a faster disk, not a longer tape.
+const LONGEST_TAPE: usize = 40_000;
 
 #[cfg(test)]
 mod tests {
@@ -49,8 +49,8 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_holds_two_seconds_of_its_share_within_bounds() {
-        assert_eq!((ring(100, 1), ring(100, 4)), (20_000, 5_000));
-        assert_eq!((ring(1, 1), ring(10_000, 1)), (SMALLEST_RING, LARGEST_RING));
+    fn a_tape_holds_two_seconds_of_its_share_within_bounds() {
+        assert_eq!((tape(100, 1), tape(100, 4)), (20_000, 5_000));
+        assert_eq!((tape(1, 1), tape(10_000, 1)), (SHORTEST_TAPE, LONGEST_TAPE));
     }
 }

@@ -30,8 +30,8 @@ struct Bed {
     inbox: Inbox,
     metrics: Arc<Metrics>,
     identity: Arc<Identity>,
-    // The ring lives as long as its reader.
-    _ring: rtrb::Consumer<Tapped>,
+    // The tape lives as long as its reader.
+    _tape: tape::Reader,
 }
 
 impl Bed {
@@ -40,7 +40,7 @@ impl Bed {
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(clock.mono(), Limits::of(10, 10), Entropy::from_number(1));
         let (control, inbox) = control::channel(clock, admission, Arc::clone(&metrics));
-        let (tap, ring) = rtrb::RingBuffer::new(64);
+        let (tap, reader) = tape::tape(64);
         let identity = Arc::new(Identity::generate().unwrap());
         let worker = Worker::start(Setup {
             number: 0,
@@ -55,7 +55,7 @@ impl Bed {
             load: metrics.worker(),
             metrics: Arc::clone(&metrics),
         });
-        Self { worker: worker.unwrap(), inbox, metrics, identity, _ring: ring }
+        Self { worker: worker.unwrap(), inbox, metrics, identity, _tape: reader }
     }
 
     fn order(&self, command: Command) {
