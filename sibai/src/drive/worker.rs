@@ -46,9 +46,9 @@ pub enum Order {
     Command(Command),
     /// End the thread.
     Stop,
-    /// Panic.
+    /// What a fault in the engine would do.
     #[cfg(test)]
-    Fail,
+    Fail(fn()),
 }
 
 /// The control's hand on a worker.
@@ -342,7 +342,7 @@ impl Room {
                 Order::Command(command) => self.command(now, command),
                 Order::Stop => return false,
                 #[cfg(test)]
-                Order::Fail => panic!("as ordered"),
+                Order::Fail(fault) => fault(),
             }
         }
         // The rest comes after the packets that have arrived meanwhile.

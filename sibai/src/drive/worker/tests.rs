@@ -119,7 +119,7 @@ fn stream(remote: SocketAddr, security: Security) -> Stream {
 fn a_panic_ends_the_calls_of_one_worker_and_it_goes_on() {
     let mut bed = Bed::start(None);
     let (rtp, _) = bed.open(ONE, false);
-    assert!(bed.worker.order(Order::Fail));
+    assert!(bed.worker.order(Order::Fail(|| panic!("as ordered"))));
     // What was ordered behind it is done by the engine that begins anew.
     assert!(bed.worker.order(Order::Open { leg: OTHER, address: HERE, ssrc: 9, web: false }));
     assert!(matches!(bed.told(), node::Input::WorkerLost { leg: ONE }));
