@@ -56,7 +56,7 @@ fn a_page_calls_the_line_in_a_law_and_is_recorded() -> Result<()> {
     let sibai = Sibai::start(Setup::default().with_every_transport(&Pki::new()?))?;
     let mut seat = sibai.seat("8001", speaks())?;
     let mut page =
-        Page { scheme: "wss", user: "8003", tone: PAGE_TONE, codec: "", answer: "" }.open(&sibai)?;
+        Page { scheme: "wss", user: "8003", tone: PAGE_TONE, codec: "PCMA", answer: "" }.open(&sibai)?;
     dials(&mut page, "4005550100")?;
     page.wait_for("confirmed", PATIENCE)?;
     // The menu is pressed by events: what the page hears of it is for the line's own tests.
