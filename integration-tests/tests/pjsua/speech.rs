@@ -40,6 +40,17 @@ fn a_seat_that_may_be_sealed_speaks_a_law_over_tls() -> Result<()> {
     speaks(Pcma, "PCMA", Seal::May)
 }
 
+/// Ours is offered beside plain RTP, which it refuses: it is asked once more.
+#[test]
+fn a_seat_that_insists_on_keys_that_we_only_prefer_is_asked_again_over_tls() -> Result<()> {
+    speaks(Pcma, "PCMA", Seal::Insists)
+}
+
+#[test]
+fn a_seat_whose_line_says_that_it_must_be_sealed() -> Result<()> {
+    speaks(Pcma, "PCMA", Seal::MustBySeat)
+}
+
 #[test]
 fn a_seat_that_must_be_sealed_calls_one_that_is_not() -> Result<()> {
     calls_another(&json!({ "codec": "PCMA", "srtp": "mandatory" }), "a=crypto:")
@@ -77,8 +88,12 @@ enum Seal {
     None,
     /// Both insist; over UDP, where anybody may read the keys.
     Must,
+    /// The same, as the seat says; the engine only prefers it.
+    MustBySeat,
     /// Both prefer it; over TLS.
     May,
+    /// We prefer it, the phone insists; over TLS.
+    Insists,
 }
 
 fn speaks(caller: Codec, codec: &str, seal: Seal) -> Result<()> {
@@ -86,12 +101,14 @@ fn speaks(caller: Codec, codec: &str, seal: Seal) -> Result<()> {
     let setup = match seal {
         Seal::None => Setup::default(),
         Seal::Must => Setup::default().engine("opus] }", "opus], srtp: require }"),
-        Seal::May => Setup::default().with_every_transport(&pki),
+        Seal::MustBySeat => Setup::default().line("ext: \"8001\" }", "ext: \"8001\", srtp: require }"),
+        Seal::May | Seal::Insists => Setup::default().with_every_transport(&pki),
     };
     let sibai = Sibai::start(setup)?;
     let how = match seal {
         Seal::None => json!({ "codec": codec }),
-        Seal::Must => json!({ "codec": codec, "srtp": "mandatory" }),
+        Seal::Must | Seal::MustBySeat => json!({ "codec": codec, "srtp": "mandatory" }),
+        Seal::Insists => json!({ "codec": codec, "srtp": "mandatory", "tls": sibai.tls().to_string() }),
         Seal::May => json!({ "codec": codec, "srtp": "optional", "tls": sibai.tls().to_string() }),
     };
     let proxy = sibai.sip().to_string();
@@ -113,6 +130,8 @@ fn speaks(caller: Codec, codec: &str, seal: Seal) -> Result<()> {
 
     let log = seat.log()?;
     ensure!((seal == Seal::None) != (log.matches("a=crypto:").count() > 1), "{seal:?}:\n{log}");
+    let refused = log.matches("SIP/2.0 488").count();
+    ensure!((seal == Seal::Insists) == (refused > 0), "{seal:?}: 488 stands there {refused} times:\n{log}");
     let record = sibai.call_record()?;
     let (_, wav) = sibai.recording(record["recording_id"].as_str().context("not recorded")?)?;
     let channels = sound::channels(&wav)?;
