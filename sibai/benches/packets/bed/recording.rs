@@ -1,6 +1,7 @@
 //! The real recorder at the end of the tape: spools in a folder that goes with the bench.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -67,9 +68,18 @@ impl Recording {
 
     /// Bytes that it has written.
     pub fn bytes(&self) -> u64 {
-        let files = std::fs::read_dir(self.folder.path().join("recordings")).expect("a folder");
-        files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
+        bytes_in(&self.folder.path().join("recordings"))
     }
+}
+
+fn bytes_in(folder: &Path) -> u64 {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(about) if about.is_dir() => bytes_in(&entry.path()),
+        Ok(about) => about.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
 }
 
 impl Drop for Recording {
