@@ -120,7 +120,8 @@ fn every_codec_hears_every_other() {
                 // What the jitter buffer holds is not heard yet.
                 assert!(audio.len() > 160 * 90, "{one:?} {other:?}: {} samples", audio.len());
                 let (loud, echo) = (level(&audio, tone), level(&audio, own));
-                assert!((7000.0..10_500.0).contains(&loud), "{one:?} {other:?}: {loud}");
+                // Two coders of voices, one behind the other, take up to 2.5 dB of a tone that stays.
+                assert!((6700.0..10_500.0).contains(&loud), "{one:?} {other:?}: {loud}");
                 assert!(echo < 150.0, "{one:?} {other:?}: {echo}");
             }
         }
